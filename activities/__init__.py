@@ -1,0 +1,1 @@
+"""What the agent touches: one folder a port."""

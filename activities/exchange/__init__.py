@@ -1,0 +1,1 @@
+"""Order effects on a venue."""

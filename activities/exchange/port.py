@@ -1,0 +1,155 @@
+"""The port to a spot venue: every answer to an order request is classified, every number is a `Decimal`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from pydantic import Field
+
+from trading.contract import Contract, Utc
+from trading.orders.models import (
+    Balance,
+    BookTop,
+    Fill,
+    OrderKey,
+    OrderRequest,
+    OutcomeClass,
+    SymbolRules,
+    VenueAccount,
+    VenueOrder,
+)
+
+
+class PreparedOrder(Contract):
+    """A request exactly as it will be sent: recorded with its intent before the first byte leaves.
+
+    `fields` is the unsigned parameter list in sending order; the venue refuses it after `expires_at`.
+    """
+
+    key: OrderKey
+    fields: tuple[tuple[str, str], ...]
+    signed_at: Utc
+    receive_window_s: Decimal
+    expires_at: Utc
+    horizon_at: Utc = Field(description="from this wall time on, an answer of absent is final (venue.md)")
+
+
+class VenueAnswer(Contract):
+    """The classified answer to a send or a cancel."""
+
+    outcome: OutcomeClass
+    order: VenueOrder | None = None
+    code: int | None = None
+    http_status: int | None = None
+    message: str = ""
+    retry_after_s: Decimal | None = None
+    stops_venue: bool = Field(default=False, description="401, 403, 451 and -2015: nothing more is sent to this venue")
+
+
+class RealmRefused(Exception):
+    """The request names a realm that this adapter does not serve: nothing was sent. Handled by an alert, never retried."""
+
+
+class VenueUnavailable(Exception):
+    """A question (never an order) could not be answered now; the caller retries after `retry_after_s` where given."""
+
+    def __init__(self, message: str, *, retry_after_s: Decimal | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class VenueRefused(Exception):
+    """A question was refused for good: a wrong symbol, a bad key, a banned region. Handled by a person."""
+
+    def __init__(self, message: str, *, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Exchange(Protocol):
+    """One venue of one realm, for all accounts of that realm.
+
+    `prepare` and `send` are two steps so that the exact request is durable before it is tried. Neither `send` nor
+    `cancel` raises for anything the network or the venue does: doubt is the outcome `UNKNOWN`.
+    """
+
+    venue: str
+    realm: str
+
+    async def venue_time(self) -> datetime:
+        """The venue's own wall clock (UTC)."""
+        ...
+
+    async def market_time(self) -> datetime:
+        """The market's time (UTC): the replayed clock of a simulated venue, the venue's clock elsewhere."""
+        ...
+
+    async def rules(self, symbol: str) -> SymbolRules: ...
+
+    async def book_top(self, symbol: str) -> BookTop: ...
+
+    async def account(self, account: str) -> VenueAccount: ...
+
+    async def prepare(self, order: OrderRequest) -> PreparedOrder:
+        """Quantise by the symbol's filters, stamp and freeze the request. Raises `RealmRefused`, `VenueRefused`."""
+        ...
+
+    async def send(self, prepared: PreparedOrder, *, protective: bool) -> VenueAnswer: ...
+
+    async def find(self, key: OrderKey) -> VenueOrder | None:
+        """The order by client id, or `None` where the venue knows none now. Raises `VenueUnavailable`."""
+        ...
+
+    async def cancel(self, key: OrderKey) -> VenueAnswer: ...
+
+    async def open_orders(self, account: str, symbol: str | None = None) -> tuple[VenueOrder, ...]: ...
+
+    async def orders(self, account: str, symbol: str) -> tuple[VenueOrder, ...]:
+        """Every order of the symbol, oldest first, paged to the end."""
+        ...
+
+    async def fills(self, account: str, symbol: str, *, venue_order_id: str | None = None) -> tuple[Fill, ...]:
+        """Every fill of the symbol (or of one order), oldest first, paged to the end."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class Level(Contract):
+    """A price that somebody waits for: an event of the market clock when the path crosses it."""
+
+    id: str
+    symbol: str
+    direction: str = Field(pattern="^(above|below)$")
+    price: Decimal
+
+
+class ClockEvent(Contract):
+    """Why the market clock stopped: a change of one of our orders, a level, or the end of a symbol's data."""
+
+    kind: str = Field(pattern="^(order|level|end_of_data)$")
+    symbol: str
+    account: str | None = None
+    client_order_id: str | None = None
+    level_id: str | None = None
+    price: Decimal | None = None
+
+
+class ClockStop(Contract):
+    now: Utc
+    events: tuple[ClockEvent, ...] = ()
+
+
+class MarketClock(Protocol):
+    """The clock of a simulated market: only a campaign has one."""
+
+    async def advance(self, to: datetime, levels: tuple[Level, ...]) -> ClockStop:
+        """Run the market to `to` or to the first event before it; never back, and twice is once."""
+        ...
+
+    async def open_account(self, account: str, balances: Mapping[str, Decimal]) -> tuple[Balance, ...]:
+        """Create the account with these balances, or return what it has where it exists."""
+        ...

@@ -1,0 +1,1 @@
+"""Market data and what is observed in it."""

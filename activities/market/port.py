@@ -1,0 +1,62 @@
+"""The port to market data: closed candles and the top of the book, as they were known at a time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from pydantic import Field
+
+from trading.candles import CandleSeries
+from trading.contract import Contract, Utc
+from trading.decision.models import PositionView
+from trading.facts.models import RiskRegime, TrendRegime
+from trading.orders.models import BookTop
+
+
+class MarketUnavailable(Exception):
+    """The source did not answer: retried; when it stays away the decision abstains with `market_unavailable`."""
+
+
+class MarketData(Protocol):
+    """A source of closed candles. Nothing it returns was unknown at `as_of`."""
+
+    venue: str
+    base_timeframe: str
+
+    async def candles(self, symbol: str, timeframe: str, *, as_of: datetime, limit: int) -> CandleSeries:
+        """The newest `limit` candles of `timeframe` that had closed at `as_of`, oldest first."""
+        ...
+
+    async def book_top(self, symbol: str, *, as_of: datetime) -> BookTop | None:
+        """The book's top now, or `None` where the source has none at `as_of`."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class ObserveRequest(Contract):
+    realm: str
+    venue: str
+    symbol: str
+    as_of: Utc
+    position: PositionView | None = Field(default=None, description="the lead account's position, stated as facts")
+
+
+class Observation(Contract):
+    """What a workflow carries of a snapshot: its content hash and the numbers it branches on."""
+
+    snapshot_hash: str
+    symbol: str
+    as_of: Utc
+    last_price: Decimal
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    spread_fraction: Decimal = Decimal(0)
+    atr_fraction: Decimal | None = None
+    trend_regime: TrendRegime
+    risk_regime: RiskRegime
+    bars: int
+    facts: int
+    insufficient: str | None = None

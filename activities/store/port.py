@@ -1,0 +1,191 @@
+"""The ports to the database, one for each reader's need; all are served by one store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from activities.exchange.port import PreparedOrder, VenueAnswer
+from trading.contract import Contract, Utc
+from trading.decision.models import (
+    DecisionHead,
+    DecisionSummary,
+    Finding,
+    Recall,
+    Role,
+    Stance,
+    TrackRecord,
+)
+from trading.orders.models import Fill, OrderKey, OrderReport, OrderRequest, OrderStatus, VenueOrder
+from trading.risk.models import Exposure, GateAnswer, Mode
+
+
+class Blobs(Protocol):
+    """Big texts under their content hash; the same text is stored once."""
+
+    async def put(self, text: str, *, media_type: str) -> str: ...
+
+    async def get(self, content_hash: str) -> str:
+        """Raises `KeyError` where nothing is stored under the hash."""
+        ...
+
+
+class StoredAnswer(Contract):
+    """A model's finished answer, found again by (decision, step, model, prompt hash)."""
+
+    decision_id: str
+    step: str
+    role: Role
+    provider: str
+    model: str
+    is_rule_based: bool
+    prompt_hash: str
+    answer_hash: str
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: Decimal
+    latency_ms: int
+    attempt: int = 1
+
+
+class Answers(Protocol):
+    async def find_answer(
+        self, realm: str, *, decision_id: str, step: str, model: str, prompt_hash: str
+    ) -> StoredAnswer | None: ...
+
+    async def keep_answer(self, realm: str, answer: StoredAnswer) -> StoredAnswer:
+        """Store it, or return the one already there: two attempts that both finish leave one row."""
+        ...
+
+
+class IntentRefused(Exception):
+    """The account's gate row forbids this order: halted, an older epoch, or no permit. Nothing was sent."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Intent(Contract):
+    """An order's row: the request, the newest prepared form, its status, and how often it was sent."""
+
+    request: OrderRequest
+    prepared: PreparedOrder
+    status: OrderStatus
+    sends: int
+    report: OrderReport | None = None
+
+
+class OrderJournal(Protocol):
+    """Intents before effects, answers and fills after them."""
+
+    async def find_intent(self, key: OrderKey) -> Intent | None: ...
+
+    async def record_intent(self, request: OrderRequest, prepared: PreparedOrder) -> Intent:
+        """Insert the intent, or return the row that is there (a request that differs raises `ValueError`).
+
+        Reads the account's gate row in the same transaction and raises `IntentRefused` for an order that raises
+        exposure while the account is halted or the epoch is older. Protective and reducing legs always pass.
+        """
+        ...
+
+    async def record_resend(self, key: OrderKey, prepared: PreparedOrder) -> Intent:
+        """A new timestamp for the same id, after the earlier request can no longer be accepted; gate as above."""
+        ...
+
+    async def record_sent(self, key: OrderKey) -> None:
+        """Count one send, just before its first byte."""
+        ...
+
+    async def record_answer(self, key: OrderKey, answer: VenueAnswer) -> None: ...
+
+    async def record_order(self, key: OrderKey, order: VenueOrder, fills: Sequence[Fill]) -> OrderReport:
+        """Take the venue's view and its fills into the ledger in one transaction; repeating it changes nothing."""
+        ...
+
+    async def record_status(self, key: OrderKey, status: OrderStatus, *, reason: str) -> OrderReport: ...
+
+
+class AccountBook(Protocol):
+    """Accounts, their gate rows and their equity."""
+
+    async def open_account(
+        self,
+        realm: str,
+        *,
+        venue: str,
+        ledger: str,
+        account: str,
+        opening: Sequence[tuple[str, Decimal]],
+        as_of: datetime,
+    ) -> None:
+        """Record the opening balances once; a second call changes nothing."""
+        ...
+
+    async def exposure(self, realm: str, account: str) -> Exposure | None:
+        """The account as the ledger has it, marked at the newest marks; `None` for an unknown account."""
+        ...
+
+    async def write_gate(self, realm: str, account: str, *, mode: Mode, epoch: int, reason: str, who: str) -> None: ...
+
+    async def record_equity(
+        self, realm: str, account: str, *, as_of: datetime, marks: Sequence[tuple[str, Decimal]]
+    ) -> Decimal:
+        """Mark the account at `marks` and store one equity row for (account, as_of); returns equity in USD."""
+        ...
+
+
+class Decisions(Protocol):
+    """Decision cards, from their opening to their end."""
+
+    async def open_decision(self, head: DecisionHead) -> DecisionSummary | None:
+        """Insert the head, or return the summary where this decision is already finished."""
+        ...
+
+    async def recall(self, head: DecisionHead) -> tuple[str, int]:
+        """Gather what is remembered, store it as a blob; its hash and the number of items."""
+        ...
+
+    async def load_recall(self, recall_hash: str) -> Recall: ...
+
+    async def record_findings(
+        self, head: DecisionHead, stance: Stance, findings: Sequence[Finding], *, step: str
+    ) -> None: ...
+
+    async def record_gate(self, head: DecisionHead, answer: GateAnswer, *, account: str) -> None: ...
+
+    async def finish_decision(self, summary: DecisionSummary) -> None: ...
+
+    async def track_records(self, realm: str, *, regime: str, before: datetime) -> tuple[TrackRecord, TrackRecord]: ...
+
+
+class OpenItem(Contract):
+    """Something that must not be without its workflow: an open position or an unresolved order."""
+
+    kind: str
+    account: str
+    symbol: str
+    client_order_id: str | None = None
+    decision_id: str | None = None
+    quantity: Decimal = Decimal(0)
+    stop_price: Decimal | None = None
+    target_price: Decimal | None = None
+    exit_at: Utc | None = None
+
+
+class LedgerReader(Protocol):
+    """What reconciliation and the end of a run read."""
+
+    async def ledger_orders(self, realm: str, account: str) -> tuple[Intent, ...]: ...
+
+    async def ledger_fills(self, realm: str, account: str) -> tuple[Fill, ...]: ...
+
+    async def opening_balances(self, realm: str, account: str) -> tuple[tuple[str, Decimal], ...]: ...
+
+    async def open_items(self, realm: str) -> tuple[OpenItem, ...]: ...
+
+    async def digest(self, realm: str) -> str:
+        """One hash over all business columns of the realm, without wall-clock times, latencies and attempt counts."""
+        ...

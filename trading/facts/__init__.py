@@ -1,0 +1,1 @@
+"""Candles become facts with ids, values, units and times."""

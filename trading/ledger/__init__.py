@@ -1,0 +1,1 @@
+"""Fills become positions, profit and loss, and differences to the venue."""

@@ -1,0 +1,1 @@
+"""Orders: what is asked of a venue, what its answers mean, and the states between."""

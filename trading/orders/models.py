@@ -1,0 +1,264 @@
+"""Orders, fills and reports: the words every part uses for what happens at a venue."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from pydantic import Field
+
+from trading.contract import Contract, Utc
+
+
+class Side(StrEnum):
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class OrderType(StrEnum):
+    MARKET = "MARKET"
+    LIMIT = "LIMIT"
+    LIMIT_MAKER = "LIMIT_MAKER"
+    STOP_LOSS = "STOP_LOSS"
+    STOP_LOSS_LIMIT = "STOP_LOSS_LIMIT"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TAKE_PROFIT_LIMIT = "TAKE_PROFIT_LIMIT"
+
+
+class TimeInForce(StrEnum):
+    GTC = "GTC"
+    IOC = "IOC"
+    FOK = "FOK"
+
+
+class OrderStatus(StrEnum):
+    """A venue's status, and two of ours: `INTENDED` (recorded, perhaps sent) and `FROZEN` (unknown, waits for a person)."""
+
+    INTENDED = "INTENDED"
+    FROZEN = "FROZEN"
+    REFUSED = "REFUSED"
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
+
+
+RESTING = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
+OPEN = RESTING | {OrderStatus.INTENDED, OrderStatus.FROZEN}
+TERMINAL = frozenset(OrderStatus) - OPEN
+
+
+class Leg(StrEnum):
+    """The part an order plays in a trade."""
+
+    ENTRY = "entry"
+    STOP = "stop"
+    TARGET = "target"
+    EXIT = "exit"
+    FLATTEN = "flatten"
+
+
+PROTECTIVE = frozenset({Leg.STOP, Leg.TARGET, Leg.EXIT, Leg.FLATTEN})
+"""Legs that reduce or protect: they pass in every mode and have a reserve of request weight."""
+
+
+class OutcomeClass(StrEnum):
+    """What an answer to an order request means (architecture §5, venue.md)."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    NOT_PROCESSED = "not_processed"
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+
+
+class OrderKey(Contract):
+    """Where an order is looked up: the realm and account fix the venue's credentials, the symbol its book."""
+
+    realm: str
+    venue: str
+    account: str
+    symbol: str
+    client_order_id: str
+
+
+class OrderRequest(Contract):
+    """An order as the workflow intends it, before the first send; quantities are in base units, prices in quote units."""
+
+    realm: str
+    venue: str
+    ledger: str
+    account: str
+    symbol: str
+    decision_id: str
+    leg: Leg
+    slice_number: int = 0
+    revision: int = 0
+    client_order_id: str
+    side: Side
+    type: OrderType
+    quantity: Decimal = Field(gt=0)
+    time_in_force: TimeInForce | None = None
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    as_of: Utc
+    epoch: int = 0
+    permit_id: str | None = None
+    expected_price: Decimal | None = Field(default=None, description="the reference price slippage is measured against")
+
+    @property
+    def key(self) -> OrderKey:
+        return OrderKey(
+            realm=self.realm,
+            venue=self.venue,
+            account=self.account,
+            symbol=self.symbol,
+            client_order_id=self.client_order_id,
+        )
+
+    @property
+    def raises_exposure(self) -> bool:
+        return self.leg is Leg.ENTRY
+
+
+class Fill(Contract):
+    """One execution. A commission in the base asset makes the position smaller than the filled quantity."""
+
+    trade_id: str
+    venue_order_id: str
+    client_order_id: str
+    symbol: str
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    commission: Decimal
+    commission_asset: str
+    is_maker: bool
+    filled_at: Utc
+
+
+class VenueOrder(Contract):
+    """An order as the venue tells it."""
+
+    venue_order_id: str
+    client_order_id: str
+    symbol: str
+    side: Side
+    type: OrderType
+    status: OrderStatus
+    quantity: Decimal
+    executed_quantity: Decimal
+    executed_quote: Decimal
+    time_in_force: TimeInForce | None = None
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    created_at: Utc
+    updated_at: Utc
+    order_list_id: str | None = None
+
+
+class OrderReport(Contract):
+    """What the workflow learns of one order: status, cumulative numbers, and why where it was refused or frozen."""
+
+    client_order_id: str
+    status: OrderStatus
+    outcome: OutcomeClass
+    side: Side
+    leg: Leg
+    executed_quantity: Decimal = Decimal(0)
+    executed_quote: Decimal = Decimal(0)
+    commission_base: Decimal = Field(default=Decimal(0), description="commission charged in the base asset")
+    commission_quote: Decimal = Field(default=Decimal(0), description="commission charged in the quote asset")
+    code: int | None = None
+    reason: str = ""
+    observed_at: Utc
+
+    @property
+    def net_base(self) -> Decimal:
+        """Base units that the position gained (buy) or lost (sell), net of commission charged in the base asset."""
+        moved = self.executed_quantity if self.side is Side.BUY else -self.executed_quantity
+        return moved - self.commission_base
+
+    @property
+    def average_price(self) -> Decimal | None:
+        return self.executed_quote / self.executed_quantity if self.executed_quantity else None
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
+
+
+class SymbolRules(Contract):
+    """A symbol's filters, as the venue states them."""
+
+    symbol: str
+    base_asset: str
+    quote_asset: str
+    tick_size: Decimal
+    step_size: Decimal
+    market_step_size: Decimal
+    min_quantity: Decimal
+    max_quantity: Decimal
+    min_notional_usd: Decimal
+    max_price_ratio_up: Decimal = Field(description="an order price may be at most this multiple of the last price")
+    max_price_ratio_down: Decimal
+    max_algo_orders: int = 5
+    order_types: frozenset[OrderType]
+    is_trading: bool = True
+    oco_allowed: bool = False
+    opo_allowed: bool = False
+
+
+class BookTop(Contract):
+    """Best bid and ask with their sizes in base units."""
+
+    symbol: str
+    bid: Decimal
+    bid_quantity: Decimal
+    ask: Decimal
+    ask_quantity: Decimal
+    as_of: Utc
+
+    @property
+    def mid(self) -> Decimal:
+        return (self.bid + self.ask) / 2
+
+    @property
+    def spread_fraction(self) -> Decimal:
+        return (self.ask - self.bid) / self.mid
+
+
+class Balance(Contract):
+    asset: str
+    free: Decimal
+    locked: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        return self.free + self.locked
+
+
+class VenueFees(Contract):
+    """Commission rates as fractions of the received amount."""
+
+    maker: Decimal
+    taker: Decimal
+
+
+class VenueAccount(Contract):
+    """What the venue says of an account: balances, fees, and what its key may do."""
+
+    account: str
+    balances: tuple[Balance, ...]
+    fees: VenueFees
+    can_trade: bool
+    can_withdraw: bool
+
+    def balance(self, asset: str) -> Balance:
+        for balance in self.balances:
+            if balance.asset == asset:
+                return balance
+        return Balance(asset=asset, free=Decimal(0), locked=Decimal(0))

@@ -1,0 +1,1 @@
+"""Every threshold once: code, type, default, unit, bounds, message."""

@@ -1,0 +1,1 @@
+"""What may be traded, and how much of it."""

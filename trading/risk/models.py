@@ -1,0 +1,133 @@
+"""What goes into the gate and what comes out: caps with their numbers, one permit or denials with stable codes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from pydantic import Field
+
+from trading.contract import Contract, Utc
+from trading.facts.models import RiskRegime
+
+
+class Mode(StrEnum):
+    """An account's mode: only `AUTO` lets new exposure pass by itself; exits, stops and cancels pass in every mode."""
+
+    AUTO = "auto"
+    MANUAL = "manual"
+    DEFENSIVE = "defensive"
+    HALTED = "halted"
+
+
+class Holding(Contract):
+    """A position as the desk keeps it: base units net of commission, average cost in quote units with fees."""
+
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal
+    mark_price: Decimal
+
+    @property
+    def notional_usd(self) -> Decimal:
+        return self.quantity * self.mark_price
+
+
+class Reservation(Contract):
+    """Exposure promised to a permit, held until its order settles."""
+
+    permit_id: str
+    symbol: str
+    notional_usd: Decimal
+    reserved_at: Utc
+
+
+class Exposure(Contract):
+    """The account as the gate sees it."""
+
+    account: str
+    mode: Mode
+    epoch: int
+    cash_usd: Decimal
+    holdings: tuple[Holding, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
+    day_start_equity_usd: Decimal
+    peak_equity_usd: Decimal
+    closed_trades: int = 0
+
+    @property
+    def equity_usd(self) -> Decimal:
+        return self.cash_usd + sum((h.notional_usd for h in self.holdings), Decimal(0))
+
+    @property
+    def reserved_usd(self) -> Decimal:
+        return sum((r.notional_usd for r in self.reservations), Decimal(0))
+
+
+class GateRequest(Contract):
+    """A wish to open or to reduce, with the numbers of the observation it rests on."""
+
+    request_id: str
+    account: str
+    decision_id: str
+    symbol: str
+    opens: bool
+    size_fraction: Decimal = Field(ge=0, le=1, description="of equity when opening, of the position when reducing")
+    price: Decimal = Field(gt=0, description="the observed price that the order will meet")
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    target_price: Decimal | None = None
+    spread_fraction: Decimal = Decimal(0)
+    atr_fraction: Decimal | None = None
+    taker_fee: Decimal
+    min_notional_usd: Decimal
+    risk_regime: RiskRegime
+    confidence: Decimal
+    win_probability: Decimal
+    low_certainty: bool = False
+    observed_at: Utc
+    now: Utc = Field(description="market time of the request")
+
+
+class Cap(Contract):
+    """One limit and the notional it leaves: the smallest one binds."""
+
+    code: str
+    capability: str
+    limit: Decimal
+    unit: str
+    leaves_usd: Decimal
+
+
+class Denial(Contract):
+    """Why the gate refused: a stable code, a sentence, and the numbers behind it."""
+
+    code: str
+    message: str
+    numbers: dict[str, str] = Field(default_factory=dict)
+
+
+class Permit(Contract):
+    """Leave to raise or reduce exposure once: at most `notional_usd`, within the collar, until `valid_until`."""
+
+    id: str
+    account: str
+    decision_id: str
+    symbol: str
+    opens: bool
+    notional_usd: Decimal
+    quantity: Decimal
+    collar_low: Decimal
+    collar_high: Decimal
+    valid_until: Utc
+    epoch: int
+
+
+class GateAnswer(Contract):
+    """The gate can shrink or refuse, never enlarge: a permit, or the denials."""
+
+    request_id: str
+    permit: Permit | None = None
+    denials: tuple[Denial, ...] = ()
+    caps: tuple[Cap, ...] = ()
+    binding: str | None = Field(default=None, description="the code of the smallest cap")

@@ -1,0 +1,1 @@
+"""Strategies as data, and their one evaluator."""

@@ -1,0 +1,1 @@
+"""Worker processes: roles, wiring, plugin, health, shutdown."""

@@ -1,0 +1,1 @@
+"""One runner for demo, replay, chaos and benchmarks."""
