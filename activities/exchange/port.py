@@ -34,7 +34,10 @@ class PreparedOrder(Contract):
     signed_at: Utc
     receive_window_s: Decimal
     expires_at: Utc
-    horizon_at: Utc = Field(description="from this wall time on, an answer of absent is final (venue.md)")
+    horizon_at: Utc = Field(description="from this venue time on, an answer of absent is final (venue.md)")
+    quantity: Decimal | None = Field(default=None, description="as sent, on the symbol's grid; so are both prices")
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
 
 
 class VenueAnswer(Contract):
@@ -50,7 +53,7 @@ class VenueAnswer(Contract):
 
 
 class RealmRefused(Exception):
-    """The request names a realm that this adapter does not serve: nothing was sent. Handled by an alert, never retried."""
+    """The request names a realm that this adapter does not serve: nothing was sent. Alerts, is never retried."""
 
 
 class VenueUnavailable(Exception):
@@ -146,8 +149,11 @@ class ClockStop(Contract):
 class MarketClock(Protocol):
     """The clock of a simulated market: only a campaign has one."""
 
-    async def advance(self, to: datetime, levels: tuple[Level, ...]) -> ClockStop:
-        """Run the market to `to` or to the first event before it; never back, and twice is once."""
+    async def advance(self, to: datetime, levels: tuple[Level, ...], *, request_id: str) -> ClockStop:
+        """Run the market to `to` or to the first event before it; never back, and twice is once.
+
+        The same `request_id` is answered with the same stop: a repeat after a lost answer loses no event.
+        """
         ...
 
     async def open_account(self, account: str, balances: Mapping[str, Decimal]) -> tuple[Balance, ...]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from trading.contract import Contract, Utc
+from trading.money import floor_to_step
 
 
 class Side(StrEnum):
@@ -32,7 +33,7 @@ class TimeInForce(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """A venue's status, and two of ours: `INTENDED` (recorded, perhaps sent) and `FROZEN` (unknown, waits for a person)."""
+    """A venue's status, and ours: `INTENDED` (recorded, perhaps sent), `REFUSED`, `FROZEN` (waits for a person)."""
 
     INTENDED = "INTENDED"
     FROZEN = "FROZEN"
@@ -86,7 +87,7 @@ class OrderKey(Contract):
 
 
 class OrderRequest(Contract):
-    """An order as the workflow intends it, before the first send; quantities are in base units, prices in quote units."""
+    """An order as the workflow intends it, before the first send; quantities in base units, prices in quote units."""
 
     realm: str
     venue: str
@@ -203,13 +204,36 @@ class SymbolRules(Contract):
     min_quantity: Decimal
     max_quantity: Decimal
     min_notional_usd: Decimal
+    max_market_quantity: Decimal | None = Field(
+        default=None, description="the bound of market orders where it is tighter"
+    )
     max_price_ratio_up: Decimal = Field(description="an order price may be at most this multiple of the last price")
     max_price_ratio_down: Decimal
+    sell_price_ratio_up: Decimal | None = Field(
+        default=None, description="a sell's bound where it differs from a buy's"
+    )
+    sell_price_ratio_down: Decimal | None = None
     max_algo_orders: int = 5
     order_types: frozenset[OrderType]
     is_trading: bool = True
     oco_allowed: bool = False
     opo_allowed: bool = False
+
+
+class Lot(Contract):
+    """What of a symbol's filters an exit needs: smaller than this is dust, which no order can carry."""
+
+    step_size: Decimal
+    min_quantity: Decimal
+    min_notional_usd: Decimal
+    has_stop_loss: bool = True
+
+    def tradable(self, quantity: Decimal, price: Decimal) -> Decimal:
+        """`quantity` floored to the step, or zero where it is dust at `price`."""
+        floored = floor_to_step(quantity, self.step_size)
+        if floored < self.min_quantity or floored * price < self.min_notional_usd:
+            return Decimal(0)
+        return floored
 
 
 class BookTop(Contract):

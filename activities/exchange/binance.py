@@ -1,0 +1,315 @@
+"""Binance Spot over REST. The simulated exchange, Binance's testnet, demo and live differ by base URL and key only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Protocol
+
+import httpx
+
+from activities.exchange.binance_session import BinanceSession, CredentialSource, Reply, describe, milliseconds
+from activities.exchange.binance_wire import (
+    order_fields,
+    to_account,
+    to_fill,
+    to_limits,
+    to_order,
+    to_rules,
+    venue_symbol,
+)
+from activities.exchange.port import PreparedOrder, RealmRefused, VenueAnswer, VenueRefused, VenueUnavailable
+from trading.orders.answers import Answered, classify
+from trading.orders.models import (
+    BookTop,
+    Fill,
+    OrderKey,
+    OrderRequest,
+    OutcomeClass,
+    SymbolRules,
+    VenueAccount,
+    VenueOrder,
+)
+from trading.orders.quantise import Unsendable, quantise
+
+RECEIVE_WINDOW_S = Decimal(3)
+ENGINE_TIMEOUT_S = Decimal(10)
+READ_LAG_S = Decimal(5)
+"""The horizon of venue.md: after window, engine time-out and read lag, "no such order" can no longer change."""
+
+RULES_TTL_S = 3600.0
+PAGE = 1000
+
+
+class ReadsMarketTime(Protocol):
+    async def now(self) -> datetime: ...
+
+
+class BinanceExchange:
+    """`Exchange` over Binance Spot REST.
+
+    `market_clock` is given for a simulated venue, whose market time is not its wall time. Where a signed question
+    answers 401, 403, 451 or -2015, entries are refused here until a signed question is answered again.
+    """
+
+    def __init__(
+        self,
+        *,
+        realm: str,
+        venue: str,
+        base_url: str,
+        credentials: CredentialSource,
+        market_clock: ReadsMarketTime | None = None,
+        receive_window_s: Decimal = RECEIVE_WINDOW_S,
+        engine_timeout_s: Decimal = ENGINE_TIMEOUT_S,
+        read_lag_s: Decimal = READ_LAG_S,
+        total_timeout_s: float = 5.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        if not 0 < receive_window_s <= RECEIVE_WINDOW_S:
+            raise ValueError(f"receive_window_s {receive_window_s} must be above 0 and at most {RECEIVE_WINDOW_S}")
+        self.realm = realm
+        self.venue = venue
+        self._session = BinanceSession(
+            base_url=base_url, credentials=credentials, transport=transport, total_timeout_s=total_timeout_s
+        )
+        self._market_clock = market_clock
+        self._receive_window_s = receive_window_s
+        self._settles_after_s = engine_timeout_s + read_lag_s
+        self._rules: dict[str, tuple[float, SymbolRules]] = {}
+        self._client_ids: dict[tuple[str, str, str], str] = {}
+        self._stopped: str | None = None
+
+    async def aclose(self) -> None:
+        await self._session.aclose()
+
+    # -- time and market ---------------------------------------------------------------------------------------------
+
+    async def venue_time(self) -> datetime:
+        return await self._session.measured_time()
+
+    async def market_time(self) -> datetime:
+        if self._market_clock is not None:
+            return await self._market_clock.now()
+        return await self._session.venue_now()
+
+    async def rules(self, symbol: str) -> SymbolRules:
+        """The symbol's filters, at most an hour old unless the venue is silent. Raises `VenueRefused` for a symbol the venue does not have."""
+        cached = self._rules.get(symbol)
+        if cached is not None and time.monotonic() - cached[0] < RULES_TTL_S:
+            return cached[1]
+        try:
+            payload = await self._session.ask(
+                "GET", "/api/v3/exchangeInfo", (("symbol", venue_symbol(symbol)),), weight=20, protective=True
+            )
+        except VenueUnavailable:
+            if cached is None:
+                raise
+            return cached[1]
+        weight, orders = to_limits(payload)
+        self._session.throttle.learn_limits(weight=weight, orders=orders)
+        for row in payload["symbols"]:
+            rules = to_rules(row)
+            self._rules[rules.symbol] = (time.monotonic(), rules)
+        if symbol not in self._rules:
+            raise VenueRefused(f"{self.venue} has no symbol {symbol}")
+        return self._rules[symbol][1]
+
+    async def book_top(self, symbol: str) -> BookTop:
+        payload = await self._session.ask(
+            "GET", "/api/v3/ticker/bookTicker", (("symbol", venue_symbol(symbol)),), weight=2
+        )
+        return BookTop(
+            symbol=symbol,
+            bid=Decimal(payload["bidPrice"]),
+            bid_quantity=Decimal(payload["bidQty"]),
+            ask=Decimal(payload["askPrice"]),
+            ask_quantity=Decimal(payload["askQty"]),
+            as_of=await self.market_time(),
+        )
+
+    async def account(self, account: str) -> VenueAccount:
+        payload = await self._ask_signed(account, "/api/v3/account", (), weight=20)
+        return to_account(payload, account=account)
+
+    # -- orders ------------------------------------------------------------------------------------------------------
+
+    async def prepare(self, order: OrderRequest) -> PreparedOrder:
+        self._check_realm(order.realm, order.venue)
+        rules = await self.rules(order.symbol)
+        reference_price = order.expected_price
+        if reference_price is None and order.price is None and order.stop_price is None:
+            reference_price = (await self.book_top(order.symbol)).mid
+        cut = quantise(order, rules, reference_price=reference_price)
+        if isinstance(cut, Unsendable):
+            raise VenueRefused(f"{cut.code}: {cut.message}")
+        signed_at = await self._session.venue_now()
+        window_s = timedelta(seconds=float(self._receive_window_s))
+        return PreparedOrder(
+            key=order.key,
+            fields=(
+                *order_fields(order, cut),
+                ("recvWindow", str(int(self._receive_window_s * 1000))),
+                ("timestamp", str(milliseconds(signed_at))),
+            ),
+            signed_at=signed_at,
+            receive_window_s=self._receive_window_s,
+            expires_at=signed_at + window_s,
+            horizon_at=signed_at + window_s + timedelta(seconds=float(self._settles_after_s)),
+            quantity=cut.quantity,
+            price=cut.price,
+            stop_price=cut.stop_price,
+        )
+
+    async def send(self, prepared: PreparedOrder, *, protective: bool) -> VenueAnswer:
+        """Send exactly what was prepared; the signature is made here, from a secret that no record contains."""
+        key = prepared.key
+        self._check_realm(key.realm, key.venue)
+        if self._stopped is not None and not protective:
+            return VenueAnswer(
+                outcome=OutcomeClass.REFUSED, message=f"venue stopped: {self._stopped}", stops_venue=True
+            )
+        if self._session.estimated_now() > prepared.expires_at:
+            return VenueAnswer(
+                outcome=OutcomeClass.NOT_PROCESSED,
+                message=f"expired before it was sent: valid until {prepared.expires_at.isoformat()}",
+                retry_after_s=Decimal(0),
+            )
+        reply = await self._session.act(
+            "POST", "/api/v3/order", prepared.fields, account=key.account, protective=protective
+        )
+        return self._answer(reply, key)
+
+    async def find(self, key: OrderKey) -> VenueOrder | None:
+        self._check_realm(key.realm, key.venue)
+        fields = (("symbol", venue_symbol(key.symbol)), ("origClientOrderId", key.client_order_id))
+        try:
+            payload = await self._ask_signed(key.account, "/api/v3/order", fields, weight=4, protective=True)
+        except VenueRefused as refused:
+            if refused.code == -2013:
+                return None
+            raise
+        return self._seen(key.account, payload, key.symbol)
+
+    async def cancel(self, key: OrderKey) -> VenueAnswer:
+        self._check_realm(key.realm, key.venue)
+        try:
+            stamped_at = await self._session.venue_now()
+        except (VenueUnavailable, VenueRefused) as error:
+            return VenueAnswer(outcome=OutcomeClass.NOT_SENT, message=str(error))
+        fields = (
+            ("symbol", venue_symbol(key.symbol)),
+            ("origClientOrderId", key.client_order_id),
+            ("recvWindow", str(int(self._receive_window_s * 1000))),
+            ("timestamp", str(milliseconds(stamped_at))),
+        )
+        reply = await self._session.act("DELETE", "/api/v3/order", fields, account=key.account, protective=True)
+        return self._answer(reply, key)
+
+    async def open_orders(self, account: str, symbol: str | None = None) -> tuple[VenueOrder, ...]:
+        fields = (("symbol", venue_symbol(symbol)),) if symbol else ()
+        rows = await self._ask_signed(
+            account, "/api/v3/openOrders", fields, weight=6 if symbol else 80, protective=symbol is not None
+        )
+        return tuple([self._seen(account, row, symbol or await self._our_symbol(row["symbol"])) for row in rows])
+
+    async def orders(self, account: str, symbol: str) -> tuple[VenueOrder, ...]:
+        found: list[VenueOrder] = []
+        next_id = 1
+        while True:
+            fields = (("symbol", venue_symbol(symbol)), ("orderId", str(next_id)), ("limit", str(PAGE)))
+            rows = await self._ask_signed(account, "/api/v3/allOrders", fields, weight=20)
+            found += [self._seen(account, row, symbol) for row in rows]
+            if len(rows) < PAGE:
+                return tuple(sorted(found, key=lambda order: int(order.venue_order_id)))
+            next_id = max(int(row["orderId"]) for row in rows) + 1
+
+    async def fills(self, account: str, symbol: str, *, venue_order_id: str | None = None) -> tuple[Fill, ...]:
+        rows: list[dict[str, Any]] = []
+        narrowed = (("orderId", venue_order_id),) if venue_order_id is not None else ()
+        next_id = 0
+        while True:
+            fields = (("symbol", venue_symbol(symbol)), *narrowed, ("fromId", str(next_id)), ("limit", str(PAGE)))
+            page = await self._ask_signed(
+                account, "/api/v3/myTrades", fields, weight=5 if narrowed else 20, protective=bool(narrowed)
+            )
+            rows += page
+            if len(page) < PAGE:
+                break
+            next_id = max(int(row["id"]) for row in page) + 1
+        await self._learn_client_ids(account, symbol, {str(row["orderId"]) for row in rows})
+        return tuple(
+            to_fill(row, symbol=symbol, client_order_id=self._client_ids[account, symbol, str(row["orderId"])])
+            for row in sorted(rows, key=lambda row: int(row["id"]))
+        )
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _check_realm(self, realm: str, venue: str) -> None:
+        if (realm, venue) != (self.realm, self.venue):
+            raise RealmRefused(
+                f"this adapter serves venue {self.venue} of realm {self.realm}, "
+                f"not {venue} of {realm}: nothing was sent"
+            )
+
+    async def _ask_signed(
+        self, account: str, path: str, fields: Iterable[tuple[str, str]], *, weight: int, protective: bool = False
+    ) -> Any:
+        try:
+            payload = await self._session.ask(
+                "GET", path, tuple(fields), weight=weight, account=account, protective=protective
+            )
+        except VenueRefused as refused:
+            if refused.code == -2015:
+                self._stopped = str(refused)
+            raise
+        self._stopped = None
+        return payload
+
+    def _answer(self, reply: Reply, key: OrderKey) -> VenueAnswer:
+        answered, order = reply.answered, None
+        if reply.held_s is not None:
+            return VenueAnswer(outcome=OutcomeClass.NOT_PROCESSED, message=answered.message, retry_after_s=reply.held_s)
+        if answered.is_order and answered.http_status == 200:
+            try:
+                order = self._seen(key.account, reply.payload, key.symbol)
+            except (KeyError, ValueError, ArithmeticError, TypeError) as error:
+                answered = Answered(http_status=200, message=f"an order that cannot be read: {error!r}")
+        meaning = classify(answered)
+        if meaning.stops_venue:
+            self._stopped = describe(answered)
+        return VenueAnswer(
+            outcome=meaning.outcome,
+            order=order,
+            code=answered.code,
+            http_status=answered.http_status,
+            message=describe(answered) if order is None else "",
+            retry_after_s=reply.retry_after_s,
+            stops_venue=meaning.stops_venue,
+        )
+
+    def _seen(self, account: str, payload: Any, symbol: str) -> VenueOrder:
+        order = to_order(payload, symbol)
+        self._client_ids[account, symbol, order.venue_order_id] = order.client_order_id
+        return order
+
+    async def _learn_client_ids(self, account: str, symbol: str, venue_order_ids: set[str]) -> None:
+        """Trades name their order by the venue's number only: the client ids come from the orders."""
+        unknown = {number for number in venue_order_ids if (account, symbol, number) not in self._client_ids}
+        if len(unknown) > 5:
+            await self.orders(account, symbol)
+            unknown = {number for number in unknown if (account, symbol, number) not in self._client_ids}
+        for number in sorted(unknown, key=int):
+            fields = (("symbol", venue_symbol(symbol)), ("orderId", number))
+            self._seen(account, await self._ask_signed(account, "/api/v3/order", fields, weight=4), symbol)
+
+    async def _our_symbol(self, name: str) -> str:
+        for symbol in self._rules:
+            if venue_symbol(symbol) == name:
+                return symbol
+        payload = await self._session.ask("GET", "/api/v3/exchangeInfo", (("symbol", name),), weight=20)
+        rules = to_rules(payload["symbols"][0])
+        self._rules[rules.symbol] = (time.monotonic(), rules)
+        return rules.symbol
