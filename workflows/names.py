@@ -1,0 +1,92 @@
+"""Every name that more than one part must spell alike: queues, workflow ids, search attributes, updates and signals."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from temporalio.common import SearchAttributeKey
+
+DEPLOYMENT = "perennial"
+"""The worker deployment; the local stack runs its one version, `local`."""
+
+LOCAL_BUILD = "local"
+
+
+class QueueRole(StrEnum):
+    """A worker role has the name of its queue. Exchange queues are one per venue: `exchange-<venue>`."""
+
+    DECISIONS = "decisions"
+    CALLS = "calls"
+    MODELS = "models"
+    MARKET = "market"
+    COMPUTE = "compute"
+    EXCHANGE = "exchange"
+
+
+def task_queue(realm: str, role: QueueRole) -> str:
+    """The queue of a role; the realm comes first, so that no worker of one realm ever takes another's work."""
+    if role is QueueRole.EXCHANGE:
+        raise ValueError("an exchange queue belongs to a venue: use exchange_queue(realm, venue)")
+    return f"{realm}/{role.value}"
+
+
+def exchange_queue(realm: str, venue: str) -> str:
+    return f"{realm}/exchange-{venue}"
+
+
+def decision_workflow(realm: str, decision_id: str) -> str:
+    return f"{realm}/decision/{decision_id}"
+
+
+def execution_workflow(realm: str, client_order_id: str) -> str:
+    return f"{realm}/order/{client_order_id}"
+
+
+def guard_workflow(realm: str, account: str, symbol: str) -> str:
+    return f"{realm}/guard/{account}/{symbol}"
+
+
+def desk_workflow(realm: str, account: str) -> str:
+    return f"{realm}/desk/{account}"
+
+
+def campaign_workflow(realm: str) -> str:
+    return f"{realm}/campaign"
+
+
+REALM = SearchAttributeKey.for_keyword("PerennialRealm")
+ACCOUNTS = SearchAttributeKey.for_keyword_list("PerennialAccounts")
+SYMBOL = SearchAttributeKey.for_keyword("PerennialSymbol")
+ACTION = SearchAttributeKey.for_keyword("PerennialAction")
+OUTCOME = SearchAttributeKey.for_keyword("PerennialOutcome")
+PLAYBOOK = SearchAttributeKey.for_keyword("PerennialPlaybook")
+MODE = SearchAttributeKey.for_keyword("PerennialMode")
+AS_OF = SearchAttributeKey.for_datetime("PerennialAsOf")
+
+SEARCH_ATTRIBUTES = (REALM, ACCOUNTS, SYMBOL, ACTION, OUTCOME, PLAYBOOK, MODE, AS_OF)
+"""What the Web UI can be asked for: `PerennialOutcome = "refused_by_gate" and PerennialSymbol = "BTC/USDT"`."""
+
+
+class Update(StrEnum):
+    """Names of updates; an update answers its caller, refusal included."""
+
+    RESERVE = "reserve"
+    CHANGE_MODE = "change_mode"
+
+
+class Signal(StrEnum):
+    """Names of signals; answers upward and ticks are signals, so that no handler waits."""
+
+    TICK = "tick"
+    SETTLED = "settled"
+    READY = "ready"
+    TURN = "turn"
+    PLACED = "placed"
+    EXPECT = "expect"
+    FILLED = "filled"
+    REDUCE = "reduce"
+    SETTLE = "settle"
+    PAUSE = "pause"
+    RESUME = "resume"
+    MANUAL = "manual"
+    HALT = "halt"

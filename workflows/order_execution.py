@@ -1,0 +1,208 @@
+"""One entry order, from its intent to its last fill; its guard runs before the first byte is sent."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.common import VersioningBehavior
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from activities.exchange.calls import (
+        CANCEL_CALL,
+        FOLLOW_CALL,
+        ORDER_CALL,
+        SYNC_CALL,
+        AwaitChange,
+        ExchangeCalls,
+    )
+    from trading.decision.story import order_story
+    from trading.orders.models import OrderReport
+    from workflows.clock import MarketTime
+    from workflows.names import OUTCOME, SYMBOL, Signal, desk_workflow, exchange_queue, guard_workflow
+    from workflows.position_guard import PositionGuard
+    from workflows.protocol import (
+        EntryNews,
+        ExecutionRequest,
+        Expect,
+        GuardRequest,
+        Placed,
+        Settlement,
+        Tick,
+        Watched,
+    )
+
+GUARD_ATTEMPTS = 5
+FOLLOW_SLICE = timedelta(minutes=10)
+
+
+@workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+class OrderExecution:
+    """Guard first, then send, resolve, follow the fills, settle the reservation (architecture §4.9, §5)."""
+
+    @workflow.init
+    def __init__(self, request: ExecutionRequest) -> None:
+        self._request = request
+        self._order = request.order
+        self._time = MarketTime(coordinator=request.coordinator, as_of=request.order.as_of)
+        self._report: OrderReport | None = None
+        self._cancel_because: str | None = None
+
+    @workflow.run
+    async def run(self, request: ExecutionRequest) -> OrderReport:
+        """Return the entry's last report. Whatever happens, the reservation is released exactly once, at the end."""
+        await self._arm_guard()
+        report = await workflow.execute_activity_method(
+            ExchangeCalls.place_order,
+            self._order,
+            task_queue=self._venue_queue,
+            summary=f"{self._order.side.value} {self._order.symbol}",
+            **ORDER_CALL,
+        )
+        await self._learn(report)
+        await self._tell_owner(report)
+        while not report.is_terminal:
+            report = await self._next_report(report)
+            await self._learn(report)
+            await self._answer_tick(closed=report.is_terminal)
+        await self._settle(report)
+        await self._answer_tick(closed=True)
+        workflow.upsert_search_attributes(
+            [OUTCOME.value_set(report.status.value), SYMBOL.value_set(self._order.symbol)]
+        )
+        return report
+
+    @workflow.signal(name=Signal.TICK, description="Market time moved")
+    def tick(self, tick: Tick) -> None:
+        self._time.record(tick)
+
+    @workflow.signal(description="Ask for the order to be cancelled, with a reason")
+    def cancel(self, reason: str) -> None:
+        self._cancel_because = reason or "cancelled"
+
+    @workflow.query(description="The order as last seen")
+    def report(self) -> OrderReport | None:
+        return self._report
+
+    @property
+    def _venue_queue(self) -> str:
+        return exchange_queue(self._order.realm, self._order.venue)
+
+    @property
+    def _guard(self) -> str:
+        return guard_workflow(self._order.realm, self._order.account, self._order.symbol)
+
+    async def _arm_guard(self) -> None:
+        """Start the guard, or tell the running one what to expect; a guard that just ended is started anew."""
+        expect = Expect(
+            execution=workflow.info().workflow_id,
+            decision_id=self._order.decision_id,
+            client_order_id=self._order.client_order_id,
+            stop_price=self._request.stop_price,
+            target_price=self._request.target_price,
+            exit_at=self._request.exit_at,
+        )
+        for _ in range(GUARD_ATTEMPTS):
+            await self._ensure_guard()
+            try:
+                await workflow.get_external_workflow_handle(self._guard).signal(Signal.EXPECT, expect)
+                return
+            except ApplicationError:
+                workflow.logger.info("the guard %s ended before it could be told; starting it anew", self._guard)
+        raise ApplicationError(f"the guard {self._guard} could not be reached; nothing was sent", type="GuardMissing")
+
+    async def _ensure_guard(self) -> None:
+        order = self._order
+        try:
+            await workflow.start_child_workflow(
+                PositionGuard.run,
+                GuardRequest(
+                    realm=order.realm,
+                    venue=order.venue,
+                    ledger=order.ledger,
+                    account=order.account,
+                    symbol=order.symbol,
+                    coordinator=self._request.coordinator,
+                ),
+                id=self._guard,
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                static_summary=f"guard of {order.symbol} for {order.account}",
+            )
+        except WorkflowAlreadyStartedError:
+            return
+
+    async def _learn(self, report: OrderReport) -> None:
+        """Keep the newest report and pass every change on to the guard."""
+        if report == self._report:
+            return
+        self._report = report
+        workflow.set_current_details(order_story(report))
+        await workflow.get_external_workflow_handle(self._guard).signal(
+            Signal.FILLED, EntryNews(client_order_id=self._order.client_order_id, report=report)
+        )
+
+    async def _tell_owner(self, report: OrderReport) -> None:
+        placed = Placed(account=self._order.account, execution=workflow.info().workflow_id, report=report)
+        try:
+            await workflow.get_external_workflow_handle(self._request.owner).signal(Signal.PLACED, placed)
+        except ApplicationError:
+            workflow.logger.info("the owner %s is gone; the order goes on without it", self._request.owner)
+
+    async def _next_report(self, seen: OrderReport) -> OrderReport:
+        """Wait for the order to change, for its time to end, or for a wish to cancel it."""
+        if self._cancel_because is not None or self._time.now >= self._request.expires_at:
+            return await self._cancelled()
+        if self._time.is_ticked:
+            await workflow.wait_condition(
+                lambda: self._time.has_tick or self._cancel_because is not None, timeout_summary="market time"
+            )
+            self._time.begin()
+            if self._cancel_because is not None or self._time.now >= self._request.expires_at:
+                return await self._cancelled()
+            return await self._synced() if self._time.events() else seen
+        return await self._followed(seen, until=min(self._request.expires_at, self._time.now + FOLLOW_SLICE))
+
+    async def _followed(self, seen: OrderReport, *, until: datetime) -> OrderReport:
+        return await workflow.execute_activity_method(
+            ExchangeCalls.await_order_change,
+            AwaitChange(
+                key=self._order.key, seen_status=seen.status, seen_executed=seen.executed_quantity, until=until
+            ),
+            task_queue=self._venue_queue,
+            summary="follow fills",
+            **FOLLOW_CALL,
+        )
+
+    async def _synced(self) -> OrderReport:
+        return await workflow.execute_activity_method(
+            ExchangeCalls.sync_order, self._order.key, task_queue=self._venue_queue, summary="fills", **SYNC_CALL
+        )
+
+    async def _cancelled(self) -> OrderReport:
+        return await workflow.execute_activity_method(
+            ExchangeCalls.cancel_order,
+            self._order.key,
+            task_queue=self._venue_queue,
+            summary=self._cancel_because or "entry expired",
+            **CANCEL_CALL,
+        )
+
+    async def _settle(self, report: OrderReport) -> None:
+        """Release what the permit reserved: the ledger holds the fills now."""
+        desk = workflow.get_external_workflow_handle(desk_workflow(self._order.realm, self._order.account))
+        await desk.signal(
+            Signal.SETTLE,
+            Settlement(
+                permit_id=self._request.permit.id,
+                account=self._order.account,
+                client_order_id=self._order.client_order_id,
+            ),
+        )
+
+    async def _answer_tick(self, *, closed: bool) -> None:
+        waiting = () if closed else (self._order.client_order_id,)
+        wakes_at = None if closed else self._request.expires_at
+        watched = Watched(entity=workflow.info().workflow_id, orders=waiting, wakes_at=wakes_at)
+        await self._time.answer(watched, also=(self._guard,), closed=closed)

@@ -1,0 +1,237 @@
+"""What workflows say to each other: requests, ticks and reports. Small, frozen, and without big texts."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pydantic import Field
+
+from activities.exchange.port import ClockEvent, Level
+from activities.exchange.reconcile import Reconciliation
+from trading.contract import Contract, Utc
+from trading.decision.models import DecisionHead, DecisionSummary
+from trading.orders.models import Lot, OrderReport, OrderRequest
+from trading.risk.models import Exposure, GateAnswer, Mode, Permit
+
+
+class Tick(Contract):
+    """Market time moved: what is due at `as_of` is handled, then answered with `Settled` under the same number."""
+
+    number: int
+    as_of: Utc
+    events: tuple[ClockEvent, ...] = ()
+
+
+class Watched(Contract):
+    """What an entity waits for in market time: the campaign's registry of it."""
+
+    entity: str
+    orders: tuple[str, ...] = ()
+    levels: tuple[Level, ...] = ()
+    wakes_at: Utc | None = None
+
+
+class Settled(Contract):
+    """An entity has handled a tick. `also` names entities that it told something, to be ticked next."""
+
+    number: int
+    watched: Watched
+    also: tuple[str, ...] = ()
+    closed: bool = False
+
+
+class DecisionRequest(Contract):
+    """Start of a `TradeDecision`. A coordinator is the campaign that owns the clock; without one, time is the wall's."""
+
+    head: DecisionHead
+    playbook_hash: str
+    coordinator: str | None = None
+    takes_turns: bool = False
+
+
+class DecisionResult(Contract):
+    """The end of a decision, and what lives on after it."""
+
+    summary: DecisionSummary
+    watched: tuple[Watched, ...] = ()
+    also: tuple[str, ...] = Field(default=(), description="entities that were told something and must be ticked")
+    already_decided: bool = False
+
+
+class Ready(Contract):
+    """A decision wants to pass the gate: the coordinator grants turns in a stated order of symbols."""
+
+    decision_id: str
+    workflow_id: str
+
+
+class ExecutionRequest(Contract):
+    """An entry with its permit, and what its guard must know to protect it."""
+
+    order: OrderRequest
+    permit: Permit
+    stop_price: Decimal
+    target_price: Decimal | None = None
+    exit_at: Utc | None = None
+    expires_at: Utc
+    owner: str = Field(description="the workflow that is told when the order is placed")
+    coordinator: str | None = None
+
+
+class Placed(Contract):
+    """First news of an order to its owner: the venue has it, or it will never have it."""
+
+    account: str
+    execution: str
+    report: OrderReport
+
+
+class GuardRequest(Contract):
+    """One position of one account and symbol, from before its entry is sent until it is closed."""
+
+    realm: str
+    venue: str
+    ledger: str
+    account: str
+    symbol: str
+    coordinator: str | None = None
+    state: GuardState | None = None
+
+
+class Expect(Contract):
+    """An entry is about to be sent: from now on the guard owns what it fills."""
+
+    execution: str
+    decision_id: str
+    client_order_id: str
+    stop_price: Decimal
+    target_price: Decimal | None = None
+    exit_at: Utc | None = None
+
+
+class EntryNews(Contract):
+    """Cumulative numbers of an entry; the last one is terminal."""
+
+    client_order_id: str
+    report: OrderReport
+
+
+class ReduceRequest(Contract):
+    """A person or a decision wants less of the position: the guard owns the exit."""
+
+    request_id: str
+    decision_id: str
+    permit: Permit | None = None
+    quantity: Decimal
+    owner: str | None = None
+    reason: str
+
+
+class GuardState(Contract):
+    """All that a guard carries through continue-as-new.
+
+    `entries` and `exits` hold the newest report of each order by client id; `stop` and `leaving` are the orders at the
+    venue now. The position is what the reports add up to, net of commission charged in the base asset.
+    """
+
+    expected: tuple[Expect, ...] = ()
+    entries: dict[str, OrderReport] = Field(default_factory=dict)
+    exits: dict[str, OrderReport] = Field(default_factory=dict)
+    stop: OrderRequest | None = None
+    leaving: OrderRequest | None = None
+    revision: int = 0
+    reduces: tuple[ReduceRequest, ...] = ()
+    lot: Lot | None = None
+    exit_reason: str | None = None
+    frozen: str | None = None
+    as_of: Utc | None = None
+
+
+GuardRequest.model_rebuild()
+
+
+class Settlement(Contract):
+    """An order of a permit will not grow any more: what it reserved is released, for the ledger holds its fills."""
+
+    permit_id: str
+    account: str
+    client_order_id: str
+
+
+class ModeChange(Contract):
+    """A person's hand on the account: who, why, and an id under which it is done once."""
+
+    operation_id: str
+    mode: Mode
+    reason: str
+    who: str
+
+
+class ModeChanged(Contract):
+    operation_id: str
+    mode: Mode
+    epoch: int
+
+
+class DeskState(Contract):
+    """All that a desk carries through continue-as-new. Answers stay until their order settles."""
+
+    exposure: Exposure
+    answers: dict[str, GateAnswer] = Field(default_factory=dict)
+    operations: dict[str, ModeChanged] = Field(default_factory=dict)
+
+
+class DeskRequest(Contract):
+    realm: str
+    venue: str
+    account: str
+    playbook_hash: str
+    state: DeskState | None = None
+
+
+class CampaignRequest(Contract):
+    """A run over history: symbols, accounts, times, and how often each symbol is decided."""
+
+    realm: str
+    venue: str
+    ledger: str
+    symbols: tuple[str, ...]
+    accounts: tuple[str, ...]
+    capital_usd: Decimal
+    quote_asset: str = "USDT"
+    start: Utc
+    end: Utc
+    decide_every_s: int = 4 * 3600
+    playbook_hash: str
+    playbook_version: str
+    state: CampaignState | None = None
+
+
+class CampaignProgress(Contract):
+    """Where a campaign is; counts of what it started."""
+
+    now: Utc
+    fraction: Decimal
+    decisions: int
+    ticks: int
+    days: int
+    done: bool = False
+
+
+class CampaignState(Contract):
+    """All that a campaign carries through continue-as-new: it happens only where everything is settled."""
+
+    now: Utc
+    number: int = 0
+    decisions: int = 0
+    ticks: int = 0
+    days: int = 0
+    watched: dict[str, Watched] = Field(default_factory=dict)
+
+
+CampaignRequest.model_rebuild()
+
+
+class CampaignResult(Contract):
+    progress: CampaignProgress
+    reconciliation: Reconciliation
