@@ -127,7 +127,7 @@ class GatePolicy(Contract):
         ge="0.0005",
         le="0.05",
         capability="C22",
-        code="stop_too_close",
+        code="stop_too_near",
         looser="down",
         description="smallest distance from entry to stop",
     )
@@ -137,7 +137,7 @@ class GatePolicy(Contract):
         le="20",
         unit="ratio",
         capability="C22",
-        code="stop_too_close",
+        code="stop_too_near",
         looser="down",
         description="spreads that the stop must lie away, on top of the round trip's fees",
     )
@@ -147,7 +147,7 @@ class GatePolicy(Contract):
         le="10",
         unit="ratio",
         capability="C22",
-        code="stop_too_close",
+        code="stop_too_near",
         looser="down",
         description="average true ranges that the stop must lie away",
     )

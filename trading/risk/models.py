@@ -38,8 +38,9 @@ class Reservation(Contract):
 
     permit_id: str
     symbol: str
-    notional_usd: Decimal
+    notional_usd: Decimal = Field(description="exposure promised; 0 for a permit that reduces")
     reserved_at: Utc
+    opens: bool = True
 
 
 class Exposure(Contract):
@@ -54,6 +55,8 @@ class Exposure(Contract):
     day_start_equity_usd: Decimal
     peak_equity_usd: Decimal
     closed_trades: int = 0
+    entries_today: int = 0
+    day_started_at: Utc | None = Field(default=None, description="start of the day that the day's numbers belong to")
 
     @property
     def equity_usd(self) -> Decimal:
@@ -62,6 +65,19 @@ class Exposure(Contract):
     @property
     def reserved_usd(self) -> Decimal:
         return sum((r.notional_usd for r in self.reservations), Decimal(0))
+
+    @property
+    def total_usd(self) -> Decimal:
+        """All exposure, held and promised."""
+        return self.reserved_usd + sum((h.notional_usd for h in self.holdings), Decimal(0))
+
+    def holding(self, symbol: str) -> Holding | None:
+        return next((h for h in self.holdings if h.symbol == symbol), None)
+
+    def symbol_usd(self, symbol: str) -> Decimal:
+        """Exposure in `symbol`, held and promised."""
+        held = sum((h.notional_usd for h in self.holdings if h.symbol == symbol), Decimal(0))
+        return held + sum((r.notional_usd for r in self.reservations if r.symbol == symbol), Decimal(0))
 
 
 class GateRequest(Contract):
@@ -87,6 +103,12 @@ class GateRequest(Contract):
     low_certainty: bool = False
     observed_at: Utc
     now: Utc = Field(description="market time of the request")
+    event_day: bool = Field(default=False, description="a known event falls on this day")
+    approved_by: str | None = Field(default=None, description="the person who approved this entry, for manual mode")
+    symbol_elsewhere_usd: Decimal = Field(
+        default=Decimal(0), ge=0, description="exposure in the symbol, held and promised, in the venue's other accounts"
+    )
+    equity_elsewhere_usd: Decimal = Field(default=Decimal(0), ge=0, description="equity of the venue's other accounts")
 
 
 class Cap(Contract):

@@ -1,0 +1,111 @@
+"""Every code that the gate speaks, once: its sentence and the capability it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from types import MappingProxyType
+from typing import Final
+
+from trading.ids import stamp
+from trading.money import plain
+from trading.risk.models import Cap, Denial
+
+
+@dataclass(frozen=True, slots=True)
+class GateCode:
+    """One row. `message` is the sentence of its denial; names in braces are the denial's numbers."""
+
+    code: str
+    capability: str
+    message: str
+
+
+_EXHAUSTED = "leaves nothing: limit {limit} of equity {equity_usd} USD"
+
+_DENIALS: Final = (
+    # Who and when
+    GateCode("account_mismatch", "C16", "the request is for account {requested}, the desk is that of {account}"),
+    GateCode("stale_observation", "C16", "the observation is {age_s} s old; at most {allowed_s} s are allowed"),
+    GateCode("observation_from_future", "C16", "the observation is of {observed_at}, after the request at {now}"),
+    # The account's mode
+    GateCode("halted", "C20", "account {account} is halted until a person resumes it"),
+    GateCode("defensive_mode", "C20", "account {account} is defensive: only reductions pass"),
+    GateCode("manual_mode", "C14", "account {account} is manual: an entry needs a person's approval"),
+    # What the account has lost
+    GateCode("no_equity", "C16", "equity is {equity_usd} USD: there is nothing to trade with"),
+    GateCode("daily_loss", "C20", "today's loss is {loss} of the day's start; entries stop at {limit}"),
+    GateCode("drawdown_defence", "C20", "equity is {drawdown} below its peak; entries stop at {limit}"),
+    GateCode("drawdown_halt", "C20", "equity is {drawdown} below its peak; the account halts at {limit}"),
+    # How much is going on already
+    GateCode("too_many_positions", "C21", "{positions} symbols are held or promised; {regime} allows {limit}"),
+    GateCode("too_many_entries", "C16", "{entries} entries were permitted today; {limit} are allowed"),
+    # What the decision is worth
+    GateCode(
+        "bootstrap_confidence",
+        "C04",
+        "confidence {confidence} is below {limit}, the floor of the first {trades} trades",
+    ),
+    GateCode(
+        "bootstrap_win_probability",
+        "C04",
+        "win probability {win_probability} is below {limit}, the floor of the first {trades} trades",
+    ),
+    # Levels
+    GateCode("stop_missing", "C16", "an entry needs a stop price"),
+    GateCode("stop_wrong_side", "C16", "stop {stop} must be below entry {entry} for a long"),
+    GateCode("stop_too_near", "C22", "the stop is {distance} of the entry away; at least {least} are needed"),
+    GateCode("stop_too_far", "C22", "the stop is {distance} of the entry away; at most {most} are allowed"),
+    GateCode("target_wrong_side", "C16", "target {target} must be above entry {entry} for a long"),
+    GateCode("target_below_costs", "C16", "the target is {distance} of the entry away; costs ask for {least}"),
+    # Size
+    GateCode("nothing_proposed", "C16", "the proposed size is zero"),
+    GateCode("below_min_notional", "C16", "{leaves_usd} USD are below the smallest workable order, {least_usd} USD"),
+    # Reductions
+    GateCode("short_unavailable", "C16", "there is no position in {symbol}: on spot a sell only reduces"),
+    GateCode(
+        "nothing_to_reduce", "C16", "the position in {symbol} is {held_usd} USD, below the venue's {least_usd} USD"
+    ),
+)
+
+_CAPS: Final = (
+    GateCode("proposed_size", "C16", "the proposed size {limit} of equity {equity_usd} USD"),
+    GateCode("regime_size_cap", "C21", f"the regime's share of the proposal {_EXHAUSTED}"),
+    GateCode("low_certainty_cap", "C04", f"the share of a low-certainty proposal {_EXHAUSTED}"),
+    GateCode("trade_cap", "C16", f"one trade {_EXHAUSTED}"),
+    GateCode("event_day_cap", "C16", f"a position on an event day {_EXHAUSTED}"),
+    GateCode("position_cap", "C16", f"the position {_EXHAUSTED}"),
+    GateCode("symbol_cap", "C16", f"the symbol over all accounts {_EXHAUSTED}"),
+    GateCode("leverage_cap", "C16", f"leverage {_EXHAUSTED}"),
+    GateCode("regime_total_cap", "C21", f"the regime's total {_EXHAUSTED}"),
+    GateCode("cash_floor", "C19", f"the cash floor {_EXHAUSTED}"),
+)
+
+CODES: Final[Mapping[str, GateCode]] = MappingProxyType({row.code: row for row in (*_DENIALS, *_CAPS)})
+"""The table by code, denials in the order they are looked at, then caps in the order they are."""
+
+CAP_CODES: Final = frozenset(row.code for row in _CAPS)
+"""Codes that shrink a size; where one leaves nothing, its code is the denial's too."""
+
+_SHOWN: Final = Context(prec=8, rounding=ROUND_HALF_EVEN)
+
+
+def denial(code: str, **numbers: Decimal | int | str | datetime) -> Denial:
+    """A denial of a known code, its sentence filled with `numbers`; `KeyError` for a code that is not in the table."""
+    shown = {name: _text(value) for name, value in numbers.items()}
+    return Denial(code=code, message=CODES[code].message.format(**shown), numbers=shown)
+
+
+def cap(code: str, *, limit: Decimal, leaves_usd: Decimal, unit: str = "fraction") -> Cap:
+    """A cap of a known code; what it leaves is never negative."""
+    return Cap(
+        code=code, capability=CODES[code].capability, limit=limit, unit=unit, leaves_usd=max(leaves_usd, Decimal(0))
+    )
+
+
+def _text(value: Decimal | int | str | datetime) -> str:
+    if isinstance(value, datetime):
+        return stamp(value)
+    return plain(_SHOWN.plus(value)) if isinstance(value, Decimal) else str(value)

@@ -1,0 +1,182 @@
+"""The desk's transitions: pure steps from one `Exposure` to the next, so that the workflow only orders them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from trading.money import ZERO
+from trading.policy.model import Policy
+from trading.risk.models import Exposure, Holding, Mode, Permit, Reservation
+from trading.risk.sanity import drawdown_fraction
+
+STRICTNESS = (Mode.AUTO, Mode.MANUAL, Mode.DEFENSIVE, Mode.HALTED)
+"""The modes from free to closed."""
+
+
+def reserve(exposure: Exposure, permit: Permit, *, at: datetime) -> Exposure:
+    """Promise the permit's exposure until its order settles; the same permit again changes nothing.
+
+    A permit that reduces is remembered too, with no exposure. An entry counts for the day.
+    """
+    if _reservation(exposure, permit.id) is not None:
+        return exposure
+    promise = Reservation(
+        permit_id=permit.id,
+        symbol=permit.symbol,
+        notional_usd=permit.notional_usd if permit.opens else ZERO,
+        reserved_at=at,
+        opens=permit.opens,
+    )
+    return exposure.model_copy(
+        update={
+            "reservations": (*exposure.reservations, promise),
+            "entries_today": exposure.entries_today + int(permit.opens),
+        }
+    )
+
+
+def release(exposure: Exposure, permit_id: str) -> Exposure:
+    """Drop the promise: its order ended without fills, or its permit lapsed without an intent. Unknown ids are settled."""
+    kept = tuple(one for one in exposure.reservations if one.permit_id != permit_id)
+    return exposure if len(kept) == len(exposure.reservations) else exposure.model_copy(update={"reservations": kept})
+
+
+def settle(
+    exposure: Exposure, permit_id: str, *, base_delta: Decimal, quote_delta: Decimal, price: Decimal
+) -> Exposure:
+    """The permit's order is terminal: its promise becomes what its fills made of it, in one step.
+
+    `base_delta` and `quote_delta` are signed totals net of commission (a buy: base up, quote down); `price` marks the
+    rest. Settling an id that is not reserved changes nothing, so a repeated report is counted once.
+    """
+    promise = _reservation(exposure, permit_id)
+    if promise is None:
+        return exposure
+    return booked(
+        release(exposure, permit_id),
+        symbol=promise.symbol,
+        base_delta=base_delta,
+        quote_delta=quote_delta,
+        price=price,
+    )
+
+
+def booked(exposure: Exposure, *, symbol: str, base_delta: Decimal, quote_delta: Decimal, price: Decimal) -> Exposure:
+    """Fills without a permit (a stop, a target, a flatten) enter the account; the caller books each order once.
+
+    A buy raises the average cost with its fees; a sell keeps it. A position sold to nothing is a closed trade.
+    """
+    held = exposure.holding(symbol) or Holding(symbol=symbol, quantity=ZERO, average_price=ZERO, mark_price=price)
+    quantity = held.quantity + base_delta
+    if quantity < 0:
+        raise ValueError(f"{symbol}: fills of {base_delta} exceed the position {held.quantity}; spot has no shorts")
+    others = tuple(one for one in exposure.holdings if one.symbol != symbol)
+    closes = quantity == 0 and held.quantity > 0
+    holdings = others
+    if quantity > 0:
+        holdings = (*others, _held(held, quantity=quantity, base_delta=base_delta, quote_delta=quote_delta, mark=price))
+    return _with_peak(
+        exposure.model_copy(
+            update={
+                "cash_usd": exposure.cash_usd + quote_delta,
+                "holdings": tuple(sorted(holdings, key=lambda one: one.symbol)),
+                "closed_trades": exposure.closed_trades + int(closes),
+            }
+        )
+    )
+
+
+def _held(held: Holding, *, quantity: Decimal, base_delta: Decimal, quote_delta: Decimal, mark: Decimal) -> Holding:
+    average = held.average_price
+    if base_delta > 0:
+        average = (held.quantity * held.average_price - quote_delta) / quantity
+    return Holding(symbol=held.symbol, quantity=quantity, average_price=average, mark_price=mark)
+
+
+def mark(exposure: Exposure, prices: Mapping[str, Decimal]) -> Exposure:
+    """The account at new prices; a symbol without one keeps its mark. The peak follows equity up, never down."""
+    holdings = tuple(
+        one.model_copy(update={"mark_price": prices[one.symbol]}) if one.symbol in prices else one
+        for one in exposure.holdings
+    )
+    return _with_peak(exposure.model_copy(update={"holdings": holdings}))
+
+
+def refreshed(exposure: Exposure, ledger: Exposure) -> Exposure:
+    """The ledger's cash, holdings, marks and closed trades under the desk's mode, epoch, promises, day and peak.
+
+    For a desk that reads the ledger again: promises whose order the ledger already holds must be released in the same
+    step, or they count twice.
+    """
+    return _with_peak(
+        exposure.model_copy(
+            update={
+                "cash_usd": ledger.cash_usd,
+                "holdings": ledger.holdings,
+                "closed_trades": ledger.closed_trades,
+                "peak_equity_usd": max(exposure.peak_equity_usd, ledger.peak_equity_usd),
+            }
+        )
+    )
+
+
+def lapsed(exposure: Exposure, policy: Policy, *, now: datetime) -> tuple[str, ...]:
+    """Permits past their validity: each is released once the store knows no intent for it, else it waits for its order."""
+    validity = timedelta(seconds=policy.permit_validity_s)
+    return tuple(one.permit_id for one in exposure.reservations if now > one.reserved_at + validity)
+
+
+def change_mode(exposure: Exposure, mode: Mode) -> Exposure:
+    """The account in `mode`. A stricter mode raises the epoch, which voids every permit issued before it."""
+    if mode is exposure.mode:
+        return exposure
+    is_stricter = STRICTNESS.index(mode) > STRICTNESS.index(exposure.mode)
+    return exposure.model_copy(update={"mode": mode, "epoch": exposure.epoch + int(is_stricter)})
+
+
+def resume(exposure: Exposure) -> Exposure:
+    """A person lets the account trade again: drawdown counts from today's equity, or it would halt at once (X42)."""
+    return change_mode(exposure, Mode.AUTO).model_copy(update={"peak_equity_usd": exposure.equity_usd})
+
+
+class Rung(StrEnum):
+    """How far down the loss ladder an account stands (X42)."""
+
+    NONE = "none"
+    ALERT = "alert"
+    DEFENCE = "defence"
+    HALT = "halt"
+
+
+def rung(exposure: Exposure, policy: Policy) -> Rung:
+    """The lowest rung that the account's losses reach: the day's loss alerts, drawdown defends, then halts."""
+    drawdown = drawdown_fraction(exposure)
+    if drawdown >= policy.drawdown_halt_fraction:
+        return Rung.HALT
+    if drawdown >= policy.drawdown_defence_fraction:
+        return Rung.DEFENCE
+    day_loss_usd = exposure.day_start_equity_usd - exposure.equity_usd
+    if exposure.day_start_equity_usd > 0 and day_loss_usd >= (
+        policy.daily_loss_alert_fraction * exposure.day_start_equity_usd
+    ):
+        return Rung.ALERT
+    return Rung.NONE
+
+
+def defended(exposure: Exposure, policy: Policy) -> Exposure:
+    """The account in the mode its losses ask for; never a freer one than it has. Only a person goes back."""
+    wanted = {Rung.DEFENCE: Mode.DEFENSIVE, Rung.HALT: Mode.HALTED}.get(rung(exposure, policy), exposure.mode)
+    is_stricter = STRICTNESS.index(wanted) > STRICTNESS.index(exposure.mode)
+    return change_mode(exposure, wanted) if is_stricter else exposure
+
+
+def _reservation(exposure: Exposure, permit_id: str) -> Reservation | None:
+    return next((one for one in exposure.reservations if one.permit_id == permit_id), None)
+
+
+def _with_peak(exposure: Exposure) -> Exposure:
+    equity = exposure.equity_usd
+    return exposure.model_copy(update={"peak_equity_usd": equity}) if equity > exposure.peak_equity_usd else exposure
