@@ -110,7 +110,11 @@ def inspect(candles: Sequence[Candle], *, step: timedelta) -> Inspection:
 
 
 def gaps_in(candles: Sequence[Candle], *, step: timedelta) -> tuple[Issue, ...]:
-    """Each run of missing candles between two that are there, `at` its first missing open time."""
+    """Each run of missing candles between two that are there, `at` its first missing open time.
+
+    `candles` are strictly increasing in time and on the grid."""
+    if not candles or candles[-1].open_time - candles[0].open_time == (len(candles) - 1) * step:
+        return ()
     found = []
     for index in range(1, len(candles)):
         distance = candles[index].open_time - candles[index - 1].open_time

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
 from trading.candle_quality import EPOCH, CandleDataError, Inspection, inspect
@@ -51,8 +53,8 @@ class CandleSeries:
 
     def closed_at(self, as_of: datetime) -> CandleSeries:
         """Only the candles that had closed at `as_of`: a candle is known at its close, not at its open."""
-        known = tuple(c for c in self.candles if c.open_time + self.step <= as_of)
-        return CandleSeries(self.symbol, self.timeframe, known)
+        count = bisect_right(self.candles, as_of - self.step, key=attrgetter("open_time"))
+        return CandleSeries(self.symbol, self.timeframe, self.candles[:count])
 
     def last(self, count: int) -> CandleSeries:
         """The newest `count` candles, or all where there are fewer."""
