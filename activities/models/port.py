@@ -1,14 +1,14 @@
-"""The port to language models: one question, one answer, its tokens and its cost; and what a workflow asks of it."""
+"""The port to language models: one question, one answer, its tokens and its cost."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Protocol
 
 from pydantic import Field
 
 from trading.contract import Contract
-from trading.decision.models import DecisionHead, Message, PositionView, Role
+from trading.decision.models import Message
 
 
 class ChatRequest(Contract):
@@ -63,55 +63,3 @@ class ChatModel(Protocol):
     async def complete(self, request: ChatRequest) -> ChatAnswer: ...
 
     async def aclose(self) -> None: ...
-
-
-class ProposeRequest(Contract):
-    """One model asked for its proposal, or for a correction of it. Texts are named by content hash, never carried.
-
-    A correction names its own earlier answer and the blob with the findings about it (`Stance.findings_hash`).
-    `max_cost_usd` bounds a decision: the call is refused once `spent_usd`, the cost of its earlier answers, reached it.
-    """
-
-    head: DecisionHead
-    role: Role
-    step: Literal["proposal", "correction"] = "proposal"
-    snapshot_hash: str
-    recall_hash: str | None = None
-    playbook_hash: str
-    position: PositionView | None = None
-    correction_of: str | None = None
-    findings_hash: str | None = None
-    max_cost_usd: Decimal | None = None
-    spent_usd: Decimal = Decimal(0)
-    temperature: Decimal = Decimal("0.3")
-    top_p: Decimal = Decimal("0.9")
-    max_tokens: int = 4000
-    timeout_s: Decimal = Decimal(60)
-
-
-class AnswerRef(Contract):
-    """What a workflow carries of a finished answer. `reused`: it was kept already, nothing was asked or paid now."""
-
-    answer_hash: str
-    prompt_hash: str
-    provider: str
-    model: str
-    is_rule_based: bool
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost_usd: Decimal = Decimal(0)
-    latency_ms: int = 0
-    reused: bool = False
-
-
-class VerifyRequest(Contract):
-    """One answer to be checked against what its model was shown."""
-
-    head: DecisionHead
-    role: Role
-    step: Literal["proposal", "correction"] = "proposal"
-    answer: AnswerRef
-    snapshot_hash: str
-    recall_hash: str | None = None
-    playbook_hash: str
-    position: PositionView | None = None

@@ -96,7 +96,6 @@ class Stance(Contract):
     confidence: Decimal = Decimal(0)
     win_probability: Decimal = Decimal(0)
     finding_codes: tuple[str, ...] = ()
-    findings_hash: str | None = Field(default=None, description="the findings in full, as a blob")
     abstains_because: str | None = None
 
     @property
