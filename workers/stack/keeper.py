@@ -6,7 +6,8 @@
 Standard input is the owner's pipe: at its end-of-file (the owner closed it, died, or was killed) the part gets its stop
 signal, and after the grace its whole process group is killed, with everything that still carries its token. The same
 happens on SIGTERM and SIGINT. When the part ends by itself, what it left behind is killed and the keeper ends with the
-part's exit code (128 + signal, as shells do). `--remove` names a throw-away folder that goes with the part. The part never inherits the pipe.
+part's exit code (128 + signal, as shells do). The part never inherits the pipe.
+`--remove` names a throw-away folder that goes with the part.
 
 The record (ids, start marks, token) is on disk before the part runs its first instruction, so a start after a killed
 keeper can always find and reap the part (`workers.stack.kept.reap`). Standard library only: it is started often.

@@ -84,8 +84,8 @@ class Postgres:
 def start_postgres(env: Mapping[str, str], *, durable: bool = False, timeout_s: float = 30.0) -> Postgres:
     """Starts a server with data of its own on a free loopback port; about 1.5 s, most of it `initdb`.
 
-    `durable` keeps `fsync` on, which a test that kills the server needs. Raises `ServerUnavailableError` when there are no
-    programs, `PartError` when the server does not come up.
+    `durable` keeps `fsync` on, which a test that kills the server needs. Raises `ServerUnavailableError` when there
+    are no programs, `PartError` when the server does not come up.
     """
     programs = find_postgres(env)
     if programs is None:
