@@ -191,22 +191,26 @@ def resample(series: CandleSeries, timeframe: str) -> Resampled:
         raise ValueError(f"cannot resample {series.timeframe} candles to {timeframe}: allowed are {allowed}")
     if not series.candles:
         return Resampled(CandleSeries(series.symbol, timeframe, ()), ())
-    parts: dict[datetime, list[Candle]] = {}
-    for candle in series.candles:
-        parts.setdefault(bucket_start(candle.open_time, step), []).append(candle)
     begins, ends = series.candles[0].open_time, series.candles[-1].open_time + series.step
     size = step // series.step
     merged: list[Candle] = []
     incomplete: list[datetime] = []
-    at = bucket_start(begins, step)
+    at, place = bucket_start(begins, step), 0
     while at + step <= ends:
-        inside = parts.get(at, [])
-        if len(inside) == size:
-            merged.append(_merge(at, inside))
+        first, place = place, _first_from(series.candles, at + step, place)
+        if place - first == size:
+            merged.append(_merge(at, series.candles[first:place]))
         elif at >= begins:
             incomplete.append(at)
         at += step
     return Resampled(CandleSeries(series.symbol, timeframe, tuple(merged)), tuple(incomplete))
+
+
+def _first_from(candles: Sequence[Candle], at: datetime, place: int) -> int:
+    """The index of the first candle from `place` on that does not open before `at`."""
+    while place < len(candles) and candles[place].open_time < at:
+        place += 1
+    return place
 
 
 def _merge(at: datetime, inside: Sequence[Candle]) -> Candle:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -103,11 +104,12 @@ def _check(bars: Bars, series: CandleSeries) -> None:
 
 def stated(value: float) -> Decimal | None:
     """`value` as a fact states it: eight significant digits, no exponent; NaN and infinity are absent."""
-    if not np.isfinite(value):
-        return None
-    return Decimal(format(Decimal(f"{value:.{SIGNIFICANT_DIGITS}g}"), "f")) + 0
+    return shortened(value) if math.isfinite(value) else None
 
 
-def shortened(value: Decimal) -> Decimal:
-    """`value` to eight significant digits without a detour through float."""
-    return Decimal(format(Decimal(f"{value:.{SIGNIFICANT_DIGITS}g}"), "f")) + 0
+def shortened(value: float | Decimal) -> Decimal:
+    """A finite `value` to eight significant digits, ties to even, without exponent and without a negative zero."""
+    text = f"{value:.{SIGNIFICANT_DIGITS}g}"
+    if "e" in text or "E" in text:
+        text = format(Decimal(text), "f")
+    return Decimal("0" if text == "-0" else text)

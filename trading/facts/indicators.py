@@ -93,7 +93,8 @@ def true_range(bars: Bars) -> FloatArray:
 
 
 def _atr(bars: Bars) -> FloatArray:
-    return np.asarray(talib.ATR(bars.high, bars.low, bars.close, ATR_PERIOD), dtype=np.float64)
+    value: FloatArray = talib.ATR(bars.high, bars.low, bars.close, ATR_PERIOD)
+    return value
 
 
 def daily_volatility(bars: Bars, start: int) -> tuple[FloatArray, ...]:
@@ -154,4 +155,5 @@ def _where_known(codes: FloatArray, source: FloatArray) -> FloatArray:
 
 
 def _ratio(upper: FloatArray, lower: FloatArray) -> FloatArray:
-    return np.divide(upper, lower, out=np.full(len(upper), np.nan), where=lower > 0)
+    result: FloatArray = np.divide(upper, lower, out=np.full(len(upper), np.nan), where=lower > 0)
+    return result

@@ -112,8 +112,7 @@ def _last_elements(bars: Bars, groups: tuple[FactGroup, ...], *, suffix: str) ->
         value = column.row.value_of(float(column.values[-1]))
         if value is not None:
             name = column.row.name
-            # Built from typed parts of our own, so not validated again: a snapshot holds more than a hundred of them.
-            yield Fact.model_construct(id=name + suffix, name=name, value=value, unit=column.row.unit, as_of=known_at)
+            yield Fact(id=name + suffix, name=name, value=value, unit=column.row.unit, as_of=known_at)
 
 
 def _known_at(bars: Bars) -> datetime:
