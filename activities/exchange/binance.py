@@ -96,7 +96,7 @@ class BinanceExchange:
         return await self._session.venue_now()
 
     async def rules(self, symbol: str) -> SymbolRules:
-        """The symbol's filters, at most an hour old unless the venue is silent. Raises `VenueRefused` for a symbol the venue does not have."""
+        """The symbol's filters, at most an hour old unless the venue is silent. `VenueRefused` for an unknown one."""
         cached = self._rules.get(symbol)
         if cached is not None and time.monotonic() - cached[0] < RULES_TTL_S:
             return cached[1]

@@ -1,4 +1,4 @@
-"""Requests to a Binance Spot REST interface: signature, venue clock, time limits, throttle. Orders mean nothing here."""
+"""Requests to a Binance Spot REST interface: signature, venue clock, time limits, throttle. It knows no orders."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class BinanceSession:
         account: str | None = None,
         protective: bool = False,
     ) -> Any:
-        """The payload of a question. Raises `VenueUnavailable` where asking again may help, `VenueRefused` where not."""
+        """The payload of a question. Raises `VenueUnavailable` where asking again may help, else `VenueRefused`."""
         wait_s = self.throttle.wait_s(weight=weight, is_order=False, protective=protective)
         if wait_s is not None:
             raise VenueUnavailable(f"{path}: held back for {wait_s} s by the rate limit", retry_after_s=wait_s)

@@ -16,6 +16,7 @@ from trading.orders.models import (
     Fill,
     OrderKey,
     OrderRequest,
+    OrderStatus,
     OutcomeClass,
     SymbolRules,
     VenueAccount,
@@ -144,6 +145,87 @@ class ClockEvent(Contract):
 class ClockStop(Contract):
     now: Utc
     events: tuple[ClockEvent, ...] = ()
+
+
+class AwaitChange(Contract):
+    """Wait until an order differs from what was seen, or until `until` (market time)."""
+
+    key: OrderKey
+    seen_status: OrderStatus
+    seen_executed: Decimal = Decimal(0)
+    until: Utc
+
+
+class WatchedOrder(Contract):
+    """An order and what is known of it."""
+
+    key: OrderKey
+    seen_status: OrderStatus
+    seen_executed: Decimal = Decimal(0)
+
+
+class AwaitMarket(Contract):
+    """Wait until the best bid crosses a level, an order changes, or `until` (market time)."""
+
+    realm: str
+    venue: str
+    symbol: str
+    keys: tuple[WatchedOrder, ...] = ()
+    levels: tuple[Level, ...] = ()
+    until: Utc
+
+
+class MarketNews(Contract):
+    """Why the wait ended; empty tuples where only time has passed. `price` is the best bid."""
+
+    now: Utc
+    price: Decimal
+    crossed: tuple[str, ...] = ()
+    changed: tuple[OrderKey, ...] = ()
+
+
+class AdvanceRequest(Contract):
+    """One move of the market clock; `request_id` comes from the campaign's step, so a repeat is the same move."""
+
+    realm: str
+    to: Utc
+    levels: tuple[Level, ...] = ()
+    request_id: str
+
+
+class OpenAccounts(Contract):
+    """Accounts of a trial, each with the same capital in the quote asset."""
+
+    realm: str
+    venue: str
+    ledger: str
+    accounts: tuple[str, ...]
+    quote_asset: str
+    capital: Decimal = Field(gt=0)
+    as_of: Utc
+
+
+class MarkRequest(Contract):
+    """Mark accounts at the best bids of the symbols they may hold."""
+
+    realm: str
+    venue: str
+    accounts: tuple[str, ...]
+    symbols: tuple[str, ...]
+    as_of: Utc
+
+
+class AccountEquity(Contract):
+    account: str
+    equity_usd: Decimal
+
+
+class MarkedAccounts(Contract):
+    """Equity of each account and the prices behind it, in the order asked for."""
+
+    as_of: Utc
+    equities: tuple[AccountEquity, ...]
+    marks: tuple[tuple[str, Decimal], ...]
 
 
 class MarketClock(Protocol):

@@ -1,0 +1,328 @@
+"""One order, once: the protocol between an intent and the venue (architecture §5).
+
+The intent is written before the first byte leaves. Whatever happens after that, the venue is asked before anything is
+sent again, and "no such order" counts only when it is said after the request can no longer be accepted. Every send has
+its own timestamp, written down before it; the client id stays. What cannot be resolved is frozen, never guessed.
+
+Two attempts may live at once (one was frozen and given up for dead). Only the one whose timestamp is the newest in the
+journal sends: each re-send is written down, counted, and then checked against what the journal holds. An overtaken
+attempt goes back to asking, and a request that was frozen on its way has expired.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from activities.exchange.port import Exchange, PreparedOrder, VenueAnswer, VenueRefused, VenueUnavailable
+from activities.store.port import Intent, IntentRefused, OrderJournal
+from trading.orders.models import (
+    PROTECTIVE,
+    Fill,
+    Leg,
+    OrderKey,
+    OrderReport,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    OutcomeClass,
+    VenueOrder,
+)
+from trading.orders.sameness import differences
+
+ASK_EVERY_S = 0.5
+RETRY_FIRST_S = 0.2
+RETRY_MOST_S = 2.0
+FILLS_WITHIN_S = 10.0
+"""Trades may lag behind their order by the venue's read lag of 5 s; twice that is not lag."""
+
+Pause = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one attempt tries, how often an entry is sent, and whether time may decide at all.
+
+    `decides` False is a campaign's: there only answers decide, so an attempt out of time is simply tried again.
+    """
+
+    tries_for_s: float = 90.0
+    entry_sends: int = 3
+    decides: bool = True
+
+
+def patience_of(realm: str) -> Patience:
+    """Trials (`replay-…`, `demo-…`, `test-…`, `chaos-…`, `bench-…`) wait until answered; lasting realms do not."""
+    return Patience(decides="-" not in realm)
+
+
+class IntentDiffers(Exception):
+    """The client id already belongs to a different order: a defect of the caller. Never retried."""
+
+
+class _OutOfTime(Exception):
+    def __init__(self, why: str, *, doubt: bool) -> None:
+        super().__init__(why)
+        self.why = why
+        self.doubt = doubt
+
+
+class OrderPlacement:
+    """Brings one order to the venue exactly once, however often it is called and wherever an earlier call ended.
+
+    Raises `VenueUnavailable` where the call has to be repeated, `RealmRefused` for another realm, `IntentDiffers`
+    where the id already belongs to a different request.
+    """
+
+    def __init__(self, exchange: Exchange, journal: OrderJournal, *, pause: Pause, patience: Patience) -> None:
+        self._exchange = exchange
+        self._journal = journal
+        self._pause = pause
+        self._patience = patience
+
+    async def place(self, request: OrderRequest) -> OrderReport:
+        """The order's report: accepted and followed to its fills, refused with the reason, or frozen."""
+        intent = await self._journal.find_intent(request.key)
+        if intent is not None:
+            return await self._continue(request, intent)
+        try:
+            prepared = await self._exchange.prepare(request)
+            intent = await self._journal.record_intent(request, prepared)
+        except VenueRefused as refused:
+            return _never_intended(request, str(refused), code=refused.code)
+        except IntentRefused as refused:
+            return _never_intended(request, f"{refused.code}: {refused}")
+        if intent.sends > 0 or intent.prepared.fields != prepared.fields:
+            return await self._continue(request, intent)
+        return await self._settle(request, intent, is_new=True)
+
+    async def _continue(self, request: OrderRequest, intent: Intent) -> OrderReport:
+        """An intent is there, so an earlier attempt may have sent it, or may still be about to: ask."""
+        mismatch = _other_request(request, intent.request)
+        if mismatch:
+            raise IntentDiffers(f"client id {request.client_order_id} belongs to another order: {mismatch}")
+        if intent.report is not None and intent.report.is_terminal:
+            return intent.report
+        if intent.status is OrderStatus.FROZEN:
+            found = await self._exchange.find(request.key)
+            if found is None:
+                return intent.report or await self._frozen(request, "frozen before, and unknown to the venue")
+            return await self.record_found(request, found, intent.prepared)
+        return await self._settle(request, intent, is_new=False)
+
+    async def _settle(self, request: OrderRequest, intent: Intent, *, is_new: bool) -> OrderReport:
+        send = _Send(
+            prepared=intent.prepared, sends=intent.sends, deadline_s=time.monotonic() + self._patience.tries_for_s
+        )
+        try:
+            if is_new:
+                return await self._send(request, send)
+            return await self._ask(request, send)
+        except _OutOfTime as late:
+            return await self._give_up(request, late)
+
+    async def _send(self, request: OrderRequest, send: _Send) -> OrderReport:
+        """Send until an answer settles it; each turn of the loop is one request with a timestamp of its own."""
+        pause_s = RETRY_FIRST_S
+        while True:
+            await self._journal.record_sent(request.key)
+            send.sends += 1
+            if await self._is_overtaken(request, send):
+                return await self._ask(request, send)
+            answer = await self._exchange.send(send.prepared, protective=request.leg in PROTECTIVE)
+            await self._journal.record_answer(request.key, answer)
+            match answer.outcome:
+                case OutcomeClass.ACCEPTED if answer.order is not None:
+                    return await self.record_found(request, answer.order, send.prepared)
+                case OutcomeClass.REFUSED if send.is_beside_another:
+                    send.refusal = answer
+                    return await self._ask(request, send)
+                case OutcomeClass.REFUSED:
+                    return await self._refused(request, answer.message, answer)
+                case OutcomeClass.NOT_PROCESSED | OutcomeClass.NOT_SENT:
+                    wait_s = float(answer.retry_after_s) if answer.retry_after_s is not None else pause_s
+                    pause_s = min(pause_s * 2, RETRY_MOST_S)
+                    await self._wait(send, wait_s, f"{answer.outcome}: {answer.message}", doubt=send.is_beside_another)
+                case _:
+                    return await self._ask(request, send)
+            refused = await self._prepare_again(request, send)
+            if refused is not None:
+                return await self._refused(request, refused)
+
+    async def _ask(self, request: OrderRequest, send: _Send) -> OrderReport:
+        """Ask until the order is found, or is absent for good; then send it again where that is still wanted."""
+        while True:
+            found = await self._found(request, send)
+            if found is not None:
+                return await self.record_found(request, found, send.prepared)
+            if send.refusal is not None:
+                return await self._refused(request, send.refusal.message, send.refusal)
+            if request.raises_exposure and self._patience.decides and send.sends >= self._patience.entry_sends:
+                return await self._refused(request, f"absent at the venue after {send.sends} sends")
+            refused = await self._prepare_again(request, send)
+            if refused is not None:
+                if send.is_beside_another:
+                    send.refusal = VenueAnswer(outcome=OutcomeClass.REFUSED, message=refused)
+                    continue
+                return await self._refused(request, refused)
+            return await self._send(request, send)
+
+    async def _found(self, request: OrderRequest, send: _Send) -> VenueOrder | None:
+        """The order, or `None` where it is certain (or, for a resting stop, enough) that it is not there."""
+        while True:
+            wait_s = ASK_EVERY_S
+            try:
+                asked_at = await self._exchange.venue_time()
+                found = await self._exchange.find(request.key)
+                if found is not None:
+                    return found
+                left_s = (send.prepared.horizon_at - asked_at).total_seconds()
+                if left_s <= 0:
+                    send.is_beside_another = False
+                    return None
+                if _may_be_sent_beside(request) and send.refusal is None and not send.is_beside_another:
+                    send.is_beside_another = True
+                    return None
+                why, wait_s = "the venue does not know the order yet", min(ASK_EVERY_S, left_s)
+            except VenueUnavailable as silent:
+                why = str(silent)
+                if silent.retry_after_s is not None:
+                    wait_s = float(silent.retry_after_s)
+            except VenueRefused as refused:
+                raise _OutOfTime(f"the venue refuses the question: {refused}", doubt=True) from refused
+            await self._wait(send, wait_s, why, doubt=True)
+
+    async def _prepare_again(self, request: OrderRequest, send: _Send) -> str | None:
+        """A new timestamp for the same id, written down; the reason where it may not be sent any more."""
+        while True:
+            try:
+                send.prepared = await self._exchange.prepare(request)
+                intent = await self._journal.record_resend(request.key, send.prepared)
+            except VenueUnavailable as silent:
+                wait_s = float(silent.retry_after_s) if silent.retry_after_s is not None else ASK_EVERY_S
+                await self._wait(send, wait_s, str(silent), doubt=send.is_beside_another)
+            except VenueRefused as refused:
+                return str(refused)
+            except IntentRefused as refused:
+                return f"{refused.code}: {refused}"
+            else:
+                send.is_again, send.is_overtaken = True, intent.sends != send.sends
+                send.sends = intent.sends
+                return None
+
+    async def _is_overtaken(self, request: OrderRequest, send: _Send) -> bool:
+        """True where another attempt has counted a send or written a newer timestamp since ours was written."""
+        if not send.is_again:
+            return False
+        kept = await self._journal.find_intent(request.key)
+        if kept is None or (kept.prepared.fields == send.prepared.fields and not send.is_overtaken):
+            return False
+        send.prepared, send.sends, send.is_overtaken = kept.prepared, kept.sends, False
+        return True
+
+    async def _wait(self, send: _Send, wait_s: float, why: str, *, doubt: bool) -> None:
+        if time.monotonic() + wait_s > send.deadline_s:
+            raise _OutOfTime(why, doubt=doubt)
+        await self._pause(wait_s)
+
+    async def _give_up(self, request: OrderRequest, late: _OutOfTime) -> OrderReport:
+        if not self._patience.decides or (not late.doubt and not request.raises_exposure):
+            raise VenueUnavailable(f"order {request.client_order_id}: {late.why}")
+        if late.doubt:
+            return await self._frozen(request, late.why)
+        return await self._refused(request, f"ended unsent: {late.why}")
+
+    # -- what is written down ----------------------------------------------------------------------------------------
+
+    async def record_found(self, request: OrderRequest, found: VenueOrder, prepared: PreparedOrder) -> OrderReport:
+        """Take the venue's order and its fills into the ledger, or freeze where it is not the order we meant."""
+        other = differences(
+            request, found, quantity=prepared.quantity, price=prepared.price, stop_price=prepared.stop_price
+        )
+        if other:
+            return await self._frozen(request, "; ".join(other))
+        order, fills = await with_fills(self._exchange, request.account, found, pause=self._pause)
+        return await self._journal.record_order(request.key, order, fills)
+
+    async def _refused(self, request: OrderRequest, why: str, answer: VenueAnswer | None = None) -> OrderReport:
+        report = await self._journal.record_status(request.key, OrderStatus.REFUSED, reason=why)
+        if answer is None:
+            return report
+        return report.model_copy(update={"code": answer.code, "outcome": answer.outcome})
+
+    async def _frozen(self, request: OrderRequest, why: str) -> OrderReport:
+        return await self._journal.record_status(request.key, OrderStatus.FROZEN, reason=why)
+
+
+@dataclass(slots=True)
+class _Send:
+    """Where the loop stands: the newest request, how often it was sent, and what is still in doubt.
+
+    `is_beside_another`: an earlier request of the same id may still arrive (a stop, sent again at once); then a
+    refusal may be the echo of the one that arrived, and is kept in `refusal` until asking has settled it.
+    """
+
+    prepared: PreparedOrder
+    sends: int
+    deadline_s: float
+    is_again: bool = False
+    is_overtaken: bool = False
+    is_beside_another: bool = False
+    refusal: VenueAnswer | None = None
+
+
+async def with_fills(
+    exchange: Exchange, account: str, order: VenueOrder, *, pause: Pause
+) -> tuple[VenueOrder, tuple[Fill, ...]]:
+    """The order and fills that add up to its executed quantity. Raises `VenueUnavailable` where they do not in time."""
+    deadline_s = time.monotonic() + FILLS_WITHIN_S
+    while True:
+        if order.executed_quantity == 0:
+            return order, ()
+        fills = await exchange.fills(account, order.symbol, venue_order_id=order.venue_order_id)
+        filled = sum((fill.quantity for fill in fills), Decimal(0))
+        if filled == order.executed_quantity:
+            return order, fills
+        if time.monotonic() > deadline_s:
+            raise VenueUnavailable(
+                f"order {order.client_order_id}: fills of {filled} do not add up to {order.executed_quantity}"
+            )
+        await pause(ASK_EVERY_S)
+        key = OrderKey(
+            realm=exchange.realm,
+            venue=exchange.venue,
+            account=account,
+            symbol=order.symbol,
+            client_order_id=order.client_order_id,
+        )
+        order = await exchange.find(key) or order
+
+
+def _may_be_sent_beside(request: OrderRequest) -> bool:
+    """A protective order that rests: while it rests the venue refuses its double, so it need not wait (venue.md)."""
+    return request.leg is Leg.STOP and request.type in (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT)
+
+
+def _other_request(request: OrderRequest, kept: OrderRequest) -> str:
+    names = ("symbol", "side", "type", "quantity", "price", "stop_price", "account", "leg")
+    return "; ".join(
+        f"{name} {getattr(request, name)} is not {getattr(kept, name)}"
+        for name in names
+        if getattr(request, name) != getattr(kept, name)
+    )
+
+
+def _never_intended(request: OrderRequest, why: str, *, code: int | None = None) -> OrderReport:
+    """Refused before there was an intent: nothing was sent, nothing was recorded."""
+    return OrderReport(
+        client_order_id=request.client_order_id,
+        status=OrderStatus.REFUSED,
+        outcome=OutcomeClass.REFUSED,
+        side=request.side,
+        leg=request.leg,
+        code=code,
+        reason=why,
+        observed_at=request.as_of,
+    )
