@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -19,42 +18,16 @@ class JsonOutput(StrEnum):
     PROMPT = "prompt"
 
 
-_UNSUPPORTED = frozenset({"title", "default", "pattern", "minLength", "maxLength", "examples"})
-"""Keywords that the strict subset refuses, or whose regular expressions it cannot run; our verification holds them."""
-
-
-def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """`schema` in the strict subset: objects closed, all their properties required, unsupported keywords left out.
-
-    An optional property stays optional through its `null` type, which pydantic states for `X | None`.
-    """
-    kept: dict[str, Any] = {}
-    for key, value in schema.items():
-        if key in ("properties", "$defs"):
-            kept[key] = {name: strict_schema(child) for name, child in value.items()}
-        elif key not in _UNSUPPORTED:
-            kept[key] = _strict(value)
-    if "properties" in kept:
-        kept["required"] = list(kept["properties"])
-        kept["additionalProperties"] = False
-    return kept
-
-
-def _strict(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return strict_schema(value)
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_strict(item) for item in value]
-    return value
-
-
 def response_format(output: JsonOutput, request: ChatRequest) -> dict[str, Any] | None:
-    """The `response_format` parameter, the same in the OpenAI and the DashScope protocol; `None` leaves it out."""
+    """The `response_format` parameter, the same in the OpenAI and the DashScope protocol; `None` leaves it out.
+
+    The request's schema is sent as it is: whoever writes it keeps to the strict subset (closed objects, all required).
+    """
     if output is JsonOutput.PROMPT:
         return None
     if output is JsonOutput.OBJECT:
         return {"type": "json_object"}
-    schema = strict_schema(json.loads(request.json_schema))
+    schema = json.loads(request.json_schema)
     return {"type": "json_schema", "json_schema": {"name": request.schema_name, "strict": True, "schema": schema}}
 
 

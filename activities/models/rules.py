@@ -50,7 +50,7 @@ class RuleAnalyst:
             await asyncio.sleep(float(self._think_s))
         facts = self._facts(request)
         proposal = (self._propose or _built_in_propose())(self._strategy, facts)
-        return ChatAnswer(text=proposal.model_dump_json(), model=self.name)
+        return ChatAnswer(text=_written(proposal), model=self.name)
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -75,3 +75,9 @@ def _built_in_reader() -> ReadFacts:
     from trading.decision.prompts import facts_from_prompt
 
     return facts_from_prompt
+
+
+def _written(proposal: Proposal) -> str:
+    from trading.decision.prompts import answer_text
+
+    return answer_text(proposal)

@@ -94,6 +94,11 @@ class ModelServer:
     def script(self, *replies: Reply) -> None:
         self._script.extend(replies)
 
+    def forget(self) -> None:
+        """Drop what was seen and what is still scripted."""
+        self.seen.clear()
+        self._script.clear()
+
     async def _openai(self, request: Request) -> Response:
         return await self._serve("openai", request)
 
