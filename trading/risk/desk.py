@@ -10,7 +10,7 @@ from enum import StrEnum
 from trading.money import ZERO
 from trading.policy.model import Policy
 from trading.risk.models import Exposure, Holding, Mode, Permit, Reservation
-from trading.risk.sanity import drawdown_fraction
+from trading.risk.sanity import day_loss_fraction, drawdown_fraction
 
 STRICTNESS = (Mode.AUTO, Mode.MANUAL, Mode.DEFENSIVE, Mode.HALTED)
 """The modes from free to closed."""
@@ -39,7 +39,7 @@ def reserve(exposure: Exposure, permit: Permit, *, at: datetime) -> Exposure:
 
 
 def release(exposure: Exposure, permit_id: str) -> Exposure:
-    """Drop the promise: its order ended without fills, or its permit lapsed without an intent. Unknown ids are settled."""
+    """Drop the promise: its order ended, or its permit lapsed without an intent; an unknown id changes nothing."""
     kept = tuple(one for one in exposure.reservations if one.permit_id != permit_id)
     return exposure if len(kept) == len(exposure.reservations) else exposure.model_copy(update={"reservations": kept})
 
@@ -124,7 +124,7 @@ def refreshed(exposure: Exposure, ledger: Exposure) -> Exposure:
 
 
 def lapsed(exposure: Exposure, policy: Policy, *, now: datetime) -> tuple[str, ...]:
-    """Permits past their validity: each is released once the store knows no intent for it, else it waits for its order."""
+    """Permits past their validity: released where the store knows no intent for them, else they wait for the order."""
     validity = timedelta(seconds=policy.permit_validity_s)
     return tuple(one.permit_id for one in exposure.reservations if now > one.reserved_at + validity)
 
@@ -158,10 +158,7 @@ def rung(exposure: Exposure, policy: Policy) -> Rung:
         return Rung.HALT
     if drawdown >= policy.drawdown_defence_fraction:
         return Rung.DEFENCE
-    day_loss_usd = exposure.day_start_equity_usd - exposure.equity_usd
-    if exposure.day_start_equity_usd > 0 and day_loss_usd >= (
-        policy.daily_loss_alert_fraction * exposure.day_start_equity_usd
-    ):
+    if day_loss_fraction(exposure) >= policy.daily_loss_alert_fraction:
         return Rung.ALERT
     return Rung.NONE
 

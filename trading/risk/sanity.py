@@ -53,15 +53,21 @@ def _losses(exposure: Exposure, policy: Policy) -> Iterator[Denial]:
     equity = exposure.equity_usd
     if equity <= 0:
         yield denial("no_equity", equity_usd=equity)
-    if exposure.day_start_equity_usd > 0:
-        loss = ONE - equity / exposure.day_start_equity_usd
-        if loss >= policy.daily_loss_alert_fraction:
-            yield denial("daily_loss", loss=loss, limit=policy.daily_loss_alert_fraction)
+    loss = day_loss_fraction(exposure)
+    if loss >= policy.daily_loss_alert_fraction:
+        yield denial("daily_loss", loss=loss, limit=policy.daily_loss_alert_fraction)
     drawdown = drawdown_fraction(exposure)
     if drawdown >= policy.drawdown_halt_fraction:
         yield denial("drawdown_halt", drawdown=drawdown, limit=policy.drawdown_halt_fraction)
     elif drawdown >= policy.drawdown_defence_fraction:
         yield denial("drawdown_defence", drawdown=drawdown, limit=policy.drawdown_defence_fraction)
+
+
+def day_loss_fraction(exposure: Exposure) -> Decimal:
+    """The fall of equity since the day began; 0 on a day of gains or without a start."""
+    if exposure.day_start_equity_usd <= 0:
+        return ZERO
+    return max(ONE - exposure.equity_usd / exposure.day_start_equity_usd, ZERO)
 
 
 def drawdown_fraction(exposure: Exposure) -> Decimal:
