@@ -22,8 +22,8 @@ ReadFacts = Callable[[str], Iterable[Fact]]
 class RuleAnalyst:
     """A deterministic analyst: the same prompt gives the same answer, at no cost and with no tokens.
 
-    `strategy` names a built-in strategy. `think_s` makes it as slow as a model, for benchmarks. `propose` and
-    `read_facts` replace the pure functions of `trading.decision` that it otherwise loads at its first answer.
+    `strategy` names a built-in strategy (`LookupError` for another). `think_s` makes it as slow as a model, for
+    benchmarks. `propose` and `read_facts` replace the pure functions of `trading.decision` that it otherwise loads.
     """
 
     provider = "rules"
@@ -39,6 +39,8 @@ class RuleAnalyst:
         read_facts: ReadFacts | None = None,
     ) -> None:
         self.name = name
+        if propose is None:
+            _check_strategy(strategy)
         self._strategy = strategy
         self._think_s = think_s
         self._propose = propose
@@ -63,6 +65,12 @@ class RuleAnalyst:
             raise broken(
                 self.provider, FailureKind.BAD_REQUEST, f"the prompt holds no readable facts: {error}"
             ) from error
+
+
+def _check_strategy(name: str) -> None:
+    from trading.strategies.library import strategy
+
+    strategy(name)
 
 
 def _built_in_propose() -> Propose:

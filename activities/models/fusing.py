@@ -1,0 +1,53 @@
+"""Two stances to one view, weighted by how each model did before: pure code of `trading.decision` on stored records."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from temporalio import activity
+
+from activities.models.texts import StoredTexts
+from activities.store.port import AccountBook, Blobs, Decisions
+from trading.contract import Contract
+from trading.decision.models import DecisionHead, Fusion, Stance
+from trading.facts.models import TrendRegime
+
+
+class FuseRequest(Contract):
+    """Both verified stances, and where the market and the account stand."""
+
+    head: DecisionHead
+    primary: Stance
+    secondary: Stance
+    regime: TrendRegime
+    playbook_hash: str
+    last_price: Decimal
+    has_position: bool
+
+
+class FusionCalls:
+    """The activity that fuses; asks no model and no venue."""
+
+    def __init__(self, blobs: Blobs, decisions: Decisions, accounts: AccountBook) -> None:
+        self._texts = StoredTexts(blobs)
+        self._decisions = decisions
+        self._accounts = accounts
+
+    @activity.defn
+    async def fuse(self, request: FuseRequest) -> Fusion:
+        """One view of two stances (C05). Deterministic on what was recorded before the decision's time."""
+        from trading.decision.fuse import fuse
+
+        head = request.head
+        playbook = await self._texts.playbook(request.playbook_hash)
+        records = await self._decisions.track_records(head.realm, regime=request.regime.value, before=head.as_of)
+        exposure = await self._accounts.exposure(head.realm, head.accounts[0])
+        return fuse(
+            request.primary,
+            request.secondary,
+            records=records,
+            policy=playbook.policy,
+            snapshot_price=request.last_price,
+            closed_trades=exposure.closed_trades if exposure is not None else 0,
+            has_position=request.has_position,
+        )
