@@ -13,10 +13,23 @@ from trading.contract import Contract, Utc
 from trading.decision.models import PositionView
 from trading.facts.models import RiskRegime, TrendRegime
 from trading.orders.models import BookTop
+from trading.policy.regimes import RegimePolicy
 
 
 class MarketUnavailable(Exception):
     """The source did not answer: retried; when it stays away the decision abstains with `market_unavailable`."""
+
+    def __init__(self, message: str, *, retry_after_s: Decimal | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class MarketRefused(Exception):
+    """The source said no for good: an unknown symbol, a wrong key. Never retried; the decision abstains."""
+
+
+class TimeframeNotOffered(MarketRefused):
+    """The source has no such timeframe for the symbol: where it is a coarser one, the base is resampled."""
 
 
 class MarketData(Protocol):
@@ -26,7 +39,10 @@ class MarketData(Protocol):
     base_timeframe: str
 
     async def candles(self, symbol: str, timeframe: str, *, as_of: datetime, limit: int) -> CandleSeries:
-        """The newest `limit` candles of `timeframe` that had closed at `as_of`, oldest first."""
+        """The newest `limit` candles of `timeframe` that had closed at `as_of`, oldest first.
+
+        Raises `MarketUnavailable`, `MarketRefused`, and `TimeframeNotOffered` where the source lacks the timeframe.
+        """
         ...
 
     async def book_top(self, symbol: str, *, as_of: datetime) -> BookTop | None:
@@ -42,6 +58,7 @@ class ObserveRequest(Contract):
     symbol: str
     as_of: Utc
     position: PositionView | None = Field(default=None, description="the lead account's position, stated as facts")
+    regimes: RegimePolicy | None = Field(default=None, description="the playbook's thresholds; else the first ones")
 
 
 class Observation(Contract):

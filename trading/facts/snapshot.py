@@ -13,6 +13,7 @@ from trading.facts.bars import Bars, bars_of, shortened
 from trading.facts.catalogue import DAY_FACTS, TIMEFRAME_FACTS, WINDOW_BARS, FactGroup, columns
 from trading.facts.models import Fact, MarketSnapshot, RiskRegime, TrendRegime
 from trading.facts.regimes import risk_regime, trend_label, trend_regime, volatility_label
+from trading.money import plain
 from trading.orders.models import BookTop
 from trading.policy.regimes import RegimePolicy
 
@@ -53,8 +54,8 @@ def observe(
         raise CandleDataError(f"{series.symbol}: no {series.timeframe} candle had closed at {as_of.isoformat()}")
     if book is not None and book.as_of > as_of:
         raise ValueError(f"{series.symbol}: a book of {book.as_of.isoformat()} was not known at {as_of.isoformat()}")
-    last_price = base.candles[-1].close
-    facts = _candle_facts(frames)
+    last_price = _tidy(base.candles[-1].close)
+    facts = _candle_facts(frames, last_price)
     numbers = {fact.id: fact.value for fact in facts if isinstance(fact.value, Decimal)}
     change, volatility = numbers.get("change_24h"), numbers.get("daily_volatility")
     known_at = facts[0].as_of
@@ -62,7 +63,9 @@ def observe(
     facts += _regime_facts(change, volatility, trend, risk, known_at, policy)
     facts += _book_facts(book)
     if funding_rate is not None:
-        facts.append(Fact(id="funding_rate", name="funding_rate", value=funding_rate, unit="fraction", as_of=as_of))
+        facts.append(
+            Fact(id="funding_rate", name="funding_rate", value=_tidy(funding_rate), unit="fraction", as_of=as_of)
+        )
     facts += _account_facts(position, last_price, as_of)
     return MarketSnapshot(
         symbol=series.symbol,
@@ -72,8 +75,8 @@ def observe(
         trend_regime=trend or TrendRegime.NORMAL,
         risk_regime=risk or RiskRegime.NORMAL,
         last_price=last_price,
-        bid=None if book is None else book.bid,
-        ask=None if book is None else book.ask,
+        bid=None if book is None else _tidy(book.bid),
+        ask=None if book is None else _tidy(book.ask),
         atr_fraction=numbers.get(f"atr_fraction@{base.timeframe}"),
         bars=len(base.candles),
         base_timeframe=base.timeframe,
@@ -93,11 +96,9 @@ def _frames(series: CandleSeries, as_of: datetime, coarser: Sequence[CandleSerie
     return frames
 
 
-def _candle_facts(frames: Sequence[CandleSeries]) -> list[Fact]:
+def _candle_facts(frames: Sequence[CandleSeries], last_price: Decimal) -> list[Fact]:
     base = bars_of(frames[0])
-    facts = [
-        Fact(id="last_price", name="last_price", value=frames[0].candles[-1].close, unit="USD", as_of=_known_at(base))
-    ]
+    facts = [Fact(id="last_price", name="last_price", value=last_price, unit="USD", as_of=_known_at(base))]
     facts += _last_elements(base, DAY_FACTS, suffix="")
     for frame, bars in zip(frames, [base, *map(bars_of, frames[1:])], strict=True):
         facts += _last_elements(bars, TIMEFRAME_FACTS, suffix=f"@{frame.timeframe}")
@@ -113,6 +114,11 @@ def _last_elements(bars: Bars, groups: tuple[FactGroup, ...], *, suffix: str) ->
         if value is not None:
             name = column.row.name
             yield Fact(id=name + suffix, name=name, value=value, unit=column.row.unit, as_of=known_at)
+
+
+def _tidy(value: Decimal) -> Decimal:
+    """The same number without trailing zeros: a source's way of writing it must not change a fact or a hash."""
+    return Decimal(plain(value))
 
 
 def _known_at(bars: Bars) -> datetime:
@@ -150,7 +156,7 @@ def _book_facts(book: BookTop | None) -> list[Fact]:
         ("ask_quantity", book.ask_quantity, "base"),
         ("spread_fraction", shortened(book.spread_fraction), "fraction"),
     )
-    return [Fact(id=name, name=name, value=value, unit=unit, as_of=book.as_of) for name, value, unit in rows]
+    return [Fact(id=name, name=name, value=_tidy(value), unit=unit, as_of=book.as_of) for name, value, unit in rows]
 
 
 def _account_facts(position: PositionView | None, last_price: Decimal, as_of: datetime) -> list[Fact]:
@@ -166,7 +172,7 @@ def _account_facts(position: PositionView | None, last_price: Decimal, as_of: da
         rows.append(("cash_fraction", shortened(position.cash_usd / position.equity_usd), "fraction"))
     if position.is_open and position.average_price:
         rows.append(("unrealised_fraction", shortened(last_price / position.average_price - 1), "fraction"))
-    return [Fact(id=name, name=name, value=value, unit=unit, as_of=as_of) for name, value, unit in rows]
+    return [Fact(id=name, name=name, value=_tidy(value), unit=unit, as_of=as_of) for name, value, unit in rows]
 
 
 def _gaps(frames: Sequence[CandleSeries]) -> Iterator[str]:
