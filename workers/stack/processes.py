@@ -33,7 +33,7 @@ def start_mark(pid: int) -> str | None:
         return f"{_boot_id()}:{stat[19]}"
     for found, state, started in _ps("pid=,state=,lstart=", pid=pid):
         if found == pid and not state.startswith("Z"):
-            return started
+            return "_".join(started.split())
     return None
 
 

@@ -16,6 +16,7 @@ from workers.stack.home import Home, StackState
 from workers.stack.kept import Command, Kept, PartError
 from workers.stack.readiness import Facts, Ready, at_once
 from workers.stack.temporal_server import (
+    STATE_FILE,
     TemporalOptions,
     TemporalServer,
     provide_temporal,
@@ -160,7 +161,7 @@ class Stack:
 
         part = Part(
             name="temporal",
-            argv=server_argv(program, wanted, self.home.path / "temporal.db"),
+            argv=server_argv(program, wanted, self.home.path / STATE_FILE),
             ready=ready,
             ready_timeout_s=wanted.ready_timeout_s,
             restarts=restarts,

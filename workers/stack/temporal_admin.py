@@ -84,22 +84,27 @@ async def ensure_search_attributes(client: Client, namespace: str, wanted: Mappi
         return []
     listed = await _list_search_attributes(client, namespace)
     present = {**listed.system_attributes, **listed.custom_attributes}
-    codes = {name: IndexedValueType.Value(_PREFIX + _screaming(kind)) for name, kind in wanted.items()}
-    for name, code in codes.items():
-        if name in present and present[name] != code:
+    for name, kind in wanted.items():
+        if name in present and present[name] != _type_code(kind):
             raise TemporalSetupError(
                 f"search attribute {name} is {IndexedValueType.Name(present[name]).removeprefix(_PREFIX)} in namespace"
-                f" {namespace}, {wanted[name]} is needed"
+                f" {namespace}, {kind} is needed"
             )
-    missing = {name: code for name, code in codes.items() if name not in present}
+    missing = {name: kind for name, kind in wanted.items() if name not in present}
     if missing:
-        request = AddSearchAttributesRequest(namespace=namespace, search_attributes=missing)
-        try:
-            await client.operator_service.add_search_attributes(request)
-        except RPCError as error:
-            if error.status is not RPCStatusCode.ALREADY_EXISTS:
-                raise
+        await add_search_attributes(client, namespace, missing)
     return sorted(missing)
+
+
+async def add_search_attributes(client: Client, namespace: str, wanted: Mapping[str, str]) -> None:
+    """Registers these without looking first, which the time-skipping test server cannot; known ones stay."""
+    codes = {name: _type_code(kind) for name, kind in wanted.items()}
+    request = AddSearchAttributesRequest(namespace=namespace, search_attributes=codes)
+    try:
+        await client.operator_service.add_search_attributes(request)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.ALREADY_EXISTS:
+            raise
 
 
 def type_names(keys: Iterable[SearchAttributeKey[Any]]) -> dict[str, str]:
@@ -171,5 +176,5 @@ async def _register(client: Client, namespace: str, retention: Duration) -> None
             raise
 
 
-def _screaming(kind: str) -> str:
-    return "KEYWORD_LIST" if kind == "KeywordList" else kind.upper()
+def _type_code(kind: str) -> IndexedValueType.ValueType:
+    return IndexedValueType.Value(_PREFIX + ("KEYWORD_LIST" if kind == "KeywordList" else kind.upper()))

@@ -24,6 +24,7 @@ GO_MODULE = "github.com/temporalio/cli/cmd/temporal@v1.5.1"
 
 ENABLE = "python -m workers.stack.provide temporal"
 
+STATE_FILE = "temporal.db"
 RETENTION = timedelta(days=90)
 CAMPAIGN_RETENTION = timedelta(days=3)
 
@@ -141,13 +142,12 @@ def provide_temporal(env: Mapping[str, str], announce: Announce = quiet) -> Path
         return _build(go, folder, env, announce)
 
 
-def server_argv(program: Path, options: TemporalOptions, state: Path | None) -> tuple[str, ...]:
-    """The command line of the dev server. `state` is the file that keeps every workflow; None keeps them in memory."""
+def server_argv(program: Path, options: TemporalOptions, state: Path) -> tuple[str, ...]:
+    """The command line of the dev server. `state` is the file that keeps every workflow."""
     words = ["--ip", LOOPBACK, "--port", str(options.port), "--log-level", "error", "--log-format", "json"]
     words += ["--ui-port", str(options.ui_port)] if options.ui else ["--headless"]
-    if state is not None:
-        words += ["--db-filename", str(state)]
-        words += [word for name, value in SQLITE_PRAGMAS.items() for word in ("--sqlite-pragma", f"{name}={value}")]
+    words += ["--db-filename", str(state)]
+    words += [word for name, value in SQLITE_PRAGMAS.items() for word in ("--sqlite-pragma", f"{name}={value}")]
     words += [word for name, value in DYNAMIC_CONFIG.items() for word in ("--dynamic-config-value", f"{name}={value}")]
     words += [word for namespace in options.namespaces for word in ("--namespace", namespace)]
     for name, kind in options.search_attributes.items():
@@ -158,11 +158,10 @@ def server_argv(program: Path, options: TemporalOptions, state: Path | None) -> 
 
 
 def launch_temporal(
-    program: Path, home: Path, env: Mapping[str, str], options: TemporalOptions, *, in_memory: bool = False
+    program: Path, home: Path, env: Mapping[str, str], options: TemporalOptions, *, grace_s: float = 5.0
 ) -> TemporalServer:
     """Starts the server process and returns at once; `temporal_ready` waits for it."""
-    state = None if in_memory else home / "temporal.db"
-    command = Command(argv=server_argv(program, options, state), env=env, cwd=home, grace_s=5.0)
+    command = Command(argv=server_argv(program, options, home / STATE_FILE), env=env, cwd=home, grace_s=grace_s)
     return TemporalServer(options, Kept("temporal", command, home))
 
 

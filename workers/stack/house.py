@@ -1,0 +1,176 @@
+"""A whole house on a stack: Temporal, a simulated exchange, and workers, started side by side and ready to be used."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workers.stack.found import Announce, quiet
+from workers.stack.home import Home
+from workers.stack.kept import python_part
+from workers.stack.ports import LOOPBACK, free_port
+from workers.stack.readiness import http_ok, printed_ready_line
+from workers.stack.stack import Part, Stack
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+VENUE = "simulated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketSource:
+    """What the simulated market is made of: files by symbol, or a seeded generator for the symbols."""
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    symbols: tuple[str, ...] = ()
+    seed: int = 1
+    generated_from: datetime | None = None
+    generated_days: int = 0
+    crash_days: tuple[int, ...] = ()
+
+    def arguments(self) -> tuple[str, ...]:
+        """The words of `perennial exchange-sim` for this market."""
+        words: list[str] = ["--seed", str(self.seed)]
+        for symbol, path in sorted(self.files.items()):
+            words += ["--data", f"{symbol}={path}"]
+        if self.generated_from is not None:
+            words += ["--symbols", ",".join(self.symbols)]
+            words += ["--generate-from", self.generated_from.isoformat(), "--days", str(self.generated_days)]
+            words += [word for day in self.crash_days for word in ("--crash-day", str(day))]
+        return tuple(words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HouseSpec:
+    """What a house is started with. `start_at` is where the market clock begins in a new home."""
+
+    realm: str
+    market: MarketSource
+    start_at: datetime | None = None
+    clock: str = "manual"
+    primary: str = "rules-momentum"
+    secondary: str = "rules-reversion"
+    workers: int = 1
+    web_ui: bool = False
+    enforce_limits: bool = False
+    think_s: str = "0"
+    profile: str = "simulated"
+
+
+@dataclass(slots=True)
+class House:
+    """A running house. `database_url` and `venue_url` are what a verb needs to read records and prices."""
+
+    stack: Stack
+    client: Client
+    spec: HouseSpec
+    database_url: str
+    venue_url: str
+
+    @property
+    def worker_names(self) -> tuple[str, ...]:
+        return tuple(name for name in self.stack.parts if name.startswith("worker"))
+
+
+def database_of(home: Path) -> str:
+    """The embedded database of a home."""
+    return f"sqlite+aiosqlite:///{home / 'perennial.sqlite'}"
+
+
+@contextlib.asynccontextmanager
+async def house(
+    home: Home,
+    spec: HouseSpec,
+    *,
+    env: Mapping[str, str],
+    announce: Announce = quiet,
+) -> AsyncIterator[House]:
+    """Start everything side by side, yield the ready house, stop everything on leaving.
+
+    Raises `ServerUnavailableError` or `PartError`, each of which says in a sentence what is missing.
+    """
+    from activities.store.migrate import migrate
+    from workers.runtime.plugin import perennial_plugin
+    from workers.stack.temporal_admin import connect, make_current, type_names
+    from workers.stack.temporal_server import CAMPAIGN_RETENTION, RETENTION, TemporalOptions
+    from workflows.names import DEPLOYMENT, LOCAL_BUILD, SEARCH_ATTRIBUTES
+
+    database_url = database_of(home.path)
+    options = TemporalOptions(
+        ui=spec.web_ui,
+        search_attributes=type_names(SEARCH_ATTRIBUTES),
+        retention=CAMPAIGN_RETENTION if home.throw_away else RETENTION,
+    )
+    venue_port = free_port()
+    venue_url = f"http://{LOOPBACK}:{venue_port}"
+    async with Stack(home, env=env, realm=spec.realm, profile=spec.profile, announce=announce) as stack:
+        _, _, temporal = await asyncio.gather(
+            migrate(database_url), stack.start(_exchange(home, spec, venue_port)), stack.start_temporal(options)
+        )
+        stack.publish(exchange=venue_url, database=database_url)
+        admin = await connect(temporal.address)
+        starting = stack.start_all(
+            [
+                _worker(number, spec, venue_url=venue_url, database_url=database_url, temporal=temporal.address)
+                for number in range(1, spec.workers + 1)
+            ]
+        )
+        await asyncio.gather(starting, make_current(admin, deployment=DEPLOYMENT, build_id=LOCAL_BUILD))
+        client = await _client(temporal.address, perennial_plugin())
+        yield House(stack, client, spec, database_url, venue_url)
+
+
+async def _client(address: str, plugin: object) -> Client:
+    from temporalio.client import Client
+
+    return await Client.connect(address, plugins=[plugin])  # type: ignore[list-item]
+
+
+def _exchange(home: Home, spec: HouseSpec, port: int) -> Part:
+    words = [
+        "exchange-sim",
+        "--db",
+        str(home.path / "exchange.sqlite"),
+        "--port",
+        str(port),
+        "--clock",
+        spec.clock,
+        *spec.market.arguments(),
+    ]
+    if spec.start_at is not None:
+        words += ["--start", spec.start_at.isoformat()]
+    if not spec.enforce_limits:
+        words += ["--no-rate-limits"]
+    return Part(name="exchange", argv=python_part(*words), ready=printed_ready_line)
+
+
+def _worker(number: int, spec: HouseSpec, *, venue_url: str, database_url: str, temporal: str) -> Part:
+    port = free_port()
+    words = [
+        "worker",
+        "--realm",
+        spec.realm,
+        "--venue",
+        VENUE,
+        "--venue-url",
+        venue_url,
+        "--database-url",
+        database_url,
+        "--temporal",
+        temporal,
+        "--health-port",
+        str(port),
+        "--primary",
+        spec.primary,
+        "--secondary",
+        spec.secondary,
+        "--think-s",
+        spec.think_s,
+    ]
+    return Part(name=f"worker-{number}", argv=python_part(*words), ready=http_ok(port))
