@@ -30,7 +30,7 @@ from activities.exchange.port import (
     VenueRefused,
     VenueUnavailable,
 )
-from activities.store.port import AccountBook, OrderJournal
+from activities.store.port import AccountBook, OrderJournal, StoreRefused
 from trading.orders.models import OrderKey, OrderReport, OrderRequest
 
 BEAT_EVERY_S = 0.4
@@ -210,6 +210,8 @@ async def _venue_call() -> AsyncIterator[None]:
         raise ApplicationError(str(refused), refused.code, type="VenueRefused", non_retryable=True) from refused
     except IntentDiffers as differs:
         raise ApplicationError(str(differs), type="IntentDiffers", non_retryable=True) from differs
+    except StoreRefused as refused:
+        raise ApplicationError(str(refused), type="StoreRefused", non_retryable=True) from refused
     except UnknownOrder as unknown:
         raise ApplicationError(str(unknown), type="UnknownOrder", non_retryable=True) from unknown
     except VenueUnavailable as silent:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from activities.exchange.placing import ASK_EVERY_S, Pause, with_fills
@@ -43,12 +43,19 @@ class OrderFollowing:
     """Questions about placed orders and the market. Raises `VenueUnavailable` where the call has to be repeated."""
 
     def __init__(
-        self, exchange: Exchange, journal: OrderJournal, *, pause: Pause, returns_after_s: float = RETURNS_AFTER_S
+        self,
+        exchange: Exchange,
+        journal: OrderJournal,
+        *,
+        pause: Pause,
+        returns_after_s: float = RETURNS_AFTER_S,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._exchange = exchange
         self._journal = journal
         self._pause = pause
         self._returns_after_s = returns_after_s
+        self._clock_s = clock_s
 
     async def sync(self, key: OrderKey) -> OrderReport:
         """The venue's order and its fills, taken into the ledger; the journal's report where the venue has none."""
@@ -88,10 +95,10 @@ class OrderFollowing:
 
     async def await_change(self, wait: AwaitChange) -> OrderReport:
         """The order as soon as it differs from what was seen, or as it is at `until` or after ten minutes."""
-        ends_at_s = time.monotonic() + self._returns_after_s
+        ends_at_s = self._clock_s() + self._returns_after_s
         while True:
             found = await self._patiently(wait.key, ends_at_s)
-            is_over = time.monotonic() >= ends_at_s or await self._exchange.market_time() >= wait.until
+            is_over = self._clock_s() >= ends_at_s or await self._exchange.market_time() >= wait.until
             if found is not None and (is_over or _has_changed(found, wait.seen_status, wait.seen_executed)):
                 return await self._recorded(wait.key, found)
             if is_over:
@@ -100,13 +107,13 @@ class OrderFollowing:
 
     async def await_market(self, wait: AwaitMarket) -> MarketNews:
         """News as soon as a level is crossed by the best bid or an order changes; else at `until` or ten minutes."""
-        ends_at_s = time.monotonic() + self._returns_after_s
+        ends_at_s = self._clock_s() + self._returns_after_s
         while True:
             book = await self._book(wait.symbol, ends_at_s)
             changed = await self._changed(wait.keys)
             crossed = _crossed(wait.levels, book)
             now: datetime = book.as_of
-            if crossed or changed or now >= wait.until or time.monotonic() >= ends_at_s:
+            if crossed or changed or now >= wait.until or self._clock_s() >= ends_at_s:
                 return MarketNews(now=now, price=book.bid, crossed=crossed, changed=changed)
             await self._pause(POLL_EVERY_S)
 
@@ -137,7 +144,7 @@ class OrderFollowing:
 
     async def _outlast(self, silent: VenueUnavailable, ends_at_s: float) -> None:
         wait_s = float(silent.retry_after_s) if silent.retry_after_s is not None else POLL_EVERY_S
-        if time.monotonic() + wait_s > ends_at_s:
+        if self._clock_s() + wait_s > ends_at_s:
             raise silent
         await self._pause(wait_s)
 

@@ -76,11 +76,20 @@ class OrderPlacement:
     where the id already belongs to a different request.
     """
 
-    def __init__(self, exchange: Exchange, journal: OrderJournal, *, pause: Pause, patience: Patience) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        journal: OrderJournal,
+        *,
+        pause: Pause,
+        patience: Patience,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._exchange = exchange
         self._journal = journal
         self._pause = pause
         self._patience = patience
+        self._clock_s = clock_s
 
     async def place(self, request: OrderRequest) -> OrderReport:
         """The order's report: accepted and followed to its fills, refused with the reason, or frozen."""
@@ -114,7 +123,7 @@ class OrderPlacement:
 
     async def _settle(self, request: OrderRequest, intent: Intent, *, is_new: bool) -> OrderReport:
         send = _Send(
-            prepared=intent.prepared, sends=intent.sends, deadline_s=time.monotonic() + self._patience.tries_for_s
+            prepared=intent.prepared, sends=intent.sends, deadline_s=self._clock_s() + self._patience.tries_for_s
         )
         try:
             if is_new:
@@ -132,7 +141,7 @@ class OrderPlacement:
             if await self._is_overtaken(request, send):
                 return await self._ask(request, send)
             answer = await self._exchange.send(send.prepared, protective=request.leg in PROTECTIVE)
-            await self._journal.record_answer(request.key, answer)
+            await self._journal.record_answer(request.key, _as_recorded(answer, send))
             match answer.outcome:
                 case OutcomeClass.ACCEPTED if answer.order is not None:
                     return await self.record_found(request, answer.order, send.prepared)
@@ -223,7 +232,7 @@ class OrderPlacement:
         return True
 
     async def _wait(self, send: _Send, wait_s: float, why: str, *, doubt: bool) -> None:
-        if time.monotonic() + wait_s > send.deadline_s:
+        if self._clock_s() + wait_s > send.deadline_s:
             raise _OutOfTime(why, doubt=doubt)
         await self._pause(wait_s)
 
@@ -298,6 +307,13 @@ async def with_fills(
             client_order_id=order.client_order_id,
         )
         order = await exchange.find(key) or order
+
+
+def _as_recorded(answer: VenueAnswer, send: _Send) -> VenueAnswer:
+    """A refusal beside a request that may still arrive settles nothing: it is written down as doubt."""
+    if answer.outcome is OutcomeClass.REFUSED and send.is_beside_another:
+        return answer.model_copy(update={"outcome": OutcomeClass.UNKNOWN})
+    return answer
 
 
 def _may_be_sent_beside(request: OrderRequest) -> bool:

@@ -1,0 +1,81 @@
+"""What an order will meet: the book's top, the venue's terms for the account, and the market's time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from temporalio import activity, workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError
+
+from activities.exchange.port import Exchange, VenueRefused, VenueUnavailable
+from trading.contract import Contract, Utc
+from trading.orders.models import Lot, OrderType
+
+QUOTE_CALL: workflow.ActivityConfig = {
+    # Three small questions of at most 5 s each.
+    "start_to_close_timeout": timedelta(seconds=20),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=200),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(seconds=2),
+        non_retryable_error_types=["PayloadsTooLarge", "PydanticSerializationError"],
+    ),
+}
+
+
+class QuoteRequest(Contract):
+    realm: str
+    venue: str
+    account: str
+    symbol: str
+
+
+class Quote(Contract):
+    """Prices in quote units; the fee as a fraction of what is received."""
+
+    symbol: str
+    market_time: Utc
+    bid: Decimal
+    ask: Decimal
+    spread_fraction: Decimal
+    taker_fee: Decimal
+    min_notional_usd: Decimal
+    lot: Lot
+
+
+class QuoteCalls:
+    """Questions that change nothing. A venue that does not answer is asked again; a wrong symbol is final."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    @activity.defn
+    async def quote(self, request: QuoteRequest) -> Quote:
+        """The quote as of the market's time. Raises `VenueRefused` (final) and `VenueUnavailable` (retried)."""
+        try:
+            rules = await self._exchange.rules(request.symbol)
+            book = await self._exchange.book_top(request.symbol)
+            account = await self._exchange.account(request.account)
+            now = await self._exchange.market_time()
+        except VenueRefused as refused:
+            raise ApplicationError(str(refused), type="VenueRefused", non_retryable=True) from refused
+        except VenueUnavailable as silent:
+            delay = timedelta(seconds=float(silent.retry_after_s)) if silent.retry_after_s is not None else None
+            raise ApplicationError(str(silent), type="VenueUnavailable", next_retry_delay=delay) from silent
+        return Quote(
+            symbol=request.symbol,
+            market_time=now,
+            bid=book.bid,
+            ask=book.ask,
+            spread_fraction=book.spread_fraction,
+            taker_fee=account.fees.taker,
+            min_notional_usd=rules.min_notional_usd,
+            lot=Lot(
+                step_size=max(rules.step_size, rules.market_step_size),
+                min_quantity=rules.min_quantity,
+                min_notional_usd=rules.min_notional_usd,
+                has_stop_loss=OrderType.STOP_LOSS in rules.order_types,
+            ),
+        )

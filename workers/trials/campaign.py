@@ -1,0 +1,234 @@
+"""One runner for every run over history: demo, replay, chaos and benchmarks."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from trading.ids import canonical_json, content_hash
+from workers.stack.home import Home
+from workers.stack.house import VENUE, House, HouseSpec, MarketSource, house
+
+if TYPE_CHECKING:
+    from workflows.protocol import CampaignProgress, CampaignRequest, CampaignResult
+
+CAPITAL_USD = Decimal(1_000_000)
+POLL_S = 0.4
+
+Progress = Callable[[Decimal, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignSpec:
+    """A period of history, what is traded in it, and how often a worker is killed on the way."""
+
+    kind: str
+    market: MarketSource
+    symbols: tuple[str, ...]
+    start: datetime
+    end: datetime
+    accounts: tuple[str, ...] = ("composite",)
+    capital_usd: Decimal = CAPITAL_USD
+    decide_every: timedelta = timedelta(hours=4)
+    kills: int = 0
+    kill_seed: int = 1
+    primary: str = "rules-momentum"
+    secondary: str = "rules-reversion"
+    web_ui: bool = False
+
+    @property
+    def identity(self) -> str:
+        """The same for two runs of the same history: ids derive from it, never from a run's number."""
+        facts = {
+            "symbols": self.symbols,
+            "accounts": self.accounts,
+            "start": self.start,
+            "end": self.end,
+            "capital": self.capital_usd,
+            "every_s": int(self.decide_every.total_seconds()),
+            "seed": self.market.seed,
+        }
+        return content_hash(canonical_json(facts))[:12]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignOutcome:
+    """What a run came to: the keys of the command line's contract, and what was different if anything was."""
+
+    summary: dict[str, Any]
+    differences: list[dict[str, Any]] = field(default_factory=list)
+    digest: str = ""
+
+
+async def run_campaign(
+    home: Home, spec: CampaignSpec, *, env: dict[str, str], announce: Callable[[str], None], progress: Progress
+) -> CampaignOutcome:
+    """Run the campaign on a private stack in `home` and compare ledger with exchange at its end."""
+    began = time.monotonic()
+    realm = f"{spec.kind}-{spec.identity}"
+    house_spec = HouseSpec(
+        realm=realm,
+        market=spec.market,
+        start_at=spec.start,
+        primary=spec.primary,
+        secondary=spec.secondary,
+        web_ui=spec.web_ui,
+    )
+    async with house(home, house_spec, env=env, announce=announce) as running:
+        ready_s = time.monotonic() - began
+        if spec.web_ui and running.stack.temporal is not None:
+            announce(f"Temporal Web UI: {running.stack.temporal.ui_url}")
+        result, kills = await _run(running, spec, realm, progress)
+        return await _concluded(running, spec, realm, result, kills=kills, began=began, ready_s=ready_s)
+
+
+async def _run(running: House, spec: CampaignSpec, realm: str, progress: Progress) -> tuple[CampaignResult, int]:
+    from workflows.names import QueueRole, campaign_workflow, task_queue
+    from workflows.replay_campaign import ReplayCampaign
+
+    request = await _request(running, spec, realm)
+    handle = await running.client.start_workflow(
+        ReplayCampaign.run,
+        request,
+        id=campaign_workflow(realm),
+        task_queue=task_queue(realm, QueueRole.DECISIONS),
+        static_summary=f"{spec.kind} {spec.start:%Y-%m-%d} to {spec.end:%Y-%m-%d}",
+    )
+    killer = KillPlan(spec.kills, spec.kill_seed)
+    result = asyncio.create_task(handle.result())
+    while not result.done():
+        await asyncio.wait([result], timeout=POLL_S)
+        if failure := running.stack.first_failure():
+            result.cancel()
+            raise RuntimeError(failure)
+        seen = await _progress(handle)
+        if seen is None:
+            continue
+        progress(seen.fraction, f"{seen.now:%Y-%m-%d %H:%M} {seen.decisions} decisions")
+        if killer.is_due(seen.fraction) and not result.done():
+            running.stack.kill(running.worker_names[0])
+            progress(seen.fraction, "worker killed with SIGKILL")
+    return await result, killer.done
+
+
+async def _progress(handle: Any) -> CampaignProgress | None:
+    """Where the campaign is, or nothing while the worker that knows is down."""
+    from temporalio.client import WorkflowQueryFailedError
+    from temporalio.service import RPCError
+
+    from workflows.replay_campaign import ReplayCampaign
+
+    try:
+        async with asyncio.timeout(3):
+            seen: CampaignProgress = await handle.query(ReplayCampaign.progress)
+            return seen
+    except (RPCError, WorkflowQueryFailedError, TimeoutError):
+        return None
+
+
+async def _request(running: House, spec: CampaignSpec, realm: str) -> CampaignRequest:
+    from activities.store.open import open_store
+    from trading.playbook import first_playbook, to_json
+    from workflows.protocol import CampaignRequest
+
+    playbook = first_playbook()
+    store = await open_store(running.database_url)
+    try:
+        playbook_hash = await store.put(to_json(playbook), media_type="application/json")
+    finally:
+        await store.aclose()
+    return CampaignRequest(
+        realm=realm,
+        venue=VENUE,
+        ledger=f"{spec.kind}-{spec.identity}",
+        symbols=spec.symbols,
+        accounts=spec.accounts,
+        capital_usd=spec.capital_usd,
+        start=spec.start,
+        end=spec.end,
+        decide_every_s=int(spec.decide_every.total_seconds()),
+        playbook_hash=playbook_hash,
+        playbook_version=playbook.version,
+    )
+
+
+async def _concluded(
+    running: House,
+    spec: CampaignSpec,
+    realm: str,
+    result: CampaignResult,
+    *,
+    kills: int,
+    began: float,
+    ready_s: float,
+) -> CampaignOutcome:
+    from activities.store.open import open_store
+    from activities.store.reading import run_summary
+
+    store = await open_store(running.database_url)
+    try:
+        recorded = await run_summary(store, realm)
+        digest = await store.digest(realm)
+    finally:
+        await store.aclose()
+    held = await buy_and_hold_usd(running.venue_url, spec)
+    differences = [difference.model_dump(mode="json") for difference in result.reconciliation.differences]
+    summary = {
+        **recorded,
+        "days": result.progress.days,
+        "kills": kills,
+        "differences": len(differences),
+        "orders_checked": result.reconciliation.orders_checked,
+        "fills_checked": result.reconciliation.fills_checked,
+        "buy_and_hold_usd": f"{held:f}",
+        "wall_s": round(time.monotonic() - began, 2),
+        "ready_s": round(ready_s, 2),
+        "daily_plans": 0,
+        "daily_reviews": 0,
+        "weekly_evolutions": 0,
+        "monthly_reflections": 0,
+        "quarterly_reflections": 0,
+        "realm": realm,
+        "digest": digest,
+    }
+    return CampaignOutcome(summary=summary, differences=differences, digest=digest)
+
+
+async def buy_and_hold_usd(venue_url: str, spec: CampaignSpec) -> Decimal:
+    """What the capital would be worth, spread evenly over the symbols at the start and left alone."""
+    from activities.market.binance import BinanceMarketData
+
+    source = BinanceMarketData(venue=VENUE, base_url=venue_url, base_timeframe="1h", market_time_is_replayed=True)
+    share = spec.capital_usd / len(spec.symbols)
+    worth = Decimal(0)
+    try:
+        for symbol in spec.symbols:
+            first = (await source.candles(symbol, "1h", as_of=spec.start, limit=1)).candles
+            last = (await source.candles(symbol, "1h", as_of=spec.end, limit=1)).candles
+            worth += share * (last[-1].close / first[-1].close if first and last else Decimal(1))
+    finally:
+        await source.aclose()
+    return worth.quantize(Decimal("0.01"))
+
+
+class KillPlan:
+    """At which fractions of the run a worker is killed: spread over it, moved about by the seed."""
+
+    def __init__(self, kills: int, seed: int) -> None:
+        dice = random.Random(seed)
+        share = 1 / (kills + 1)
+        self._due = [Decimal(str(round(share * (i + 1) + dice.uniform(-0.2, 0.2) * share, 4))) for i in range(kills)]
+        self.done = 0
+
+    def is_due(self, fraction: Decimal) -> bool:
+        """True once for each planned kill that `fraction` has reached."""
+        if self.done < len(self._due) and fraction >= self._due[self.done]:
+            self.done += 1
+            return True
+        return False
