@@ -89,6 +89,34 @@ class AccountDesk:
 
     @workflow.update(name=Update.CHANGE_MODE, description="auto, manual, defensive or halted, with who and why")
     async def change_mode(self, change: ModeChange) -> ModeChanged:
+        return await self._apply(change)
+
+    @change_mode.validator
+    def _check_change(self, change: ModeChange) -> None:
+        if not change.reason.strip() or not change.who.strip():
+            raise ApplicationError("a change of mode names who and why: both must be given", type="ReasonMissing")
+
+    @workflow.signal(name=Signal.PAUSE, description="No new exposure until resumed")
+    async def pause(self, change: ModeChange) -> None:
+        await self._apply(change.model_copy(update={"mode": Mode.MANUAL}))
+
+    @workflow.signal(name=Signal.RESUME, description="Back to automatic")
+    async def resume(self, change: ModeChange) -> None:
+        await self._apply(change.model_copy(update={"mode": Mode.AUTO}))
+
+    @workflow.signal(name=Signal.HALT, description="Stop everything that raises exposure")
+    async def halt(self, change: ModeChange) -> None:
+        await self._apply(change.model_copy(update={"mode": Mode.HALTED}))
+
+    @workflow.signal(description="End this desk; its account stays in the ledger")
+    def close(self) -> None:
+        self._closing = True
+
+    @workflow.query(description="Mode, exposure and permits")
+    def state(self) -> DeskState | None:
+        return self._state
+
+    async def _apply(self, change: ModeChange) -> ModeChanged:
         """The gate row is written before the change is acknowledged: an order that reads it later is refused."""
         async with self._one_at_a_time:
             state = await self._ready()
@@ -110,31 +138,6 @@ class AccountDesk:
             changed = ModeChanged(operation_id=change.operation_id, mode=change.mode, epoch=epoch)
             self._remember(changed)
             return changed
-
-    @change_mode.validator
-    def _check_change(self, change: ModeChange) -> None:
-        if not change.reason.strip() or not change.who.strip():
-            raise ApplicationError("a change of mode names who and why: both must be given", type="ReasonMissing")
-
-    @workflow.signal(name=Signal.PAUSE, description="No new exposure until resumed")
-    async def pause(self, change: ModeChange) -> None:
-        await self.change_mode(change.model_copy(update={"mode": Mode.MANUAL}))
-
-    @workflow.signal(name=Signal.RESUME, description="Back to automatic")
-    async def resume(self, change: ModeChange) -> None:
-        await self.change_mode(change.model_copy(update={"mode": Mode.AUTO}))
-
-    @workflow.signal(name=Signal.HALT, description="Stop everything that raises exposure")
-    async def halt(self, change: ModeChange) -> None:
-        await self.change_mode(change.model_copy(update={"mode": Mode.HALTED}))
-
-    @workflow.signal(description="End this desk; its account stays in the ledger")
-    def close(self) -> None:
-        self._closing = True
-
-    @workflow.query(description="Mode, exposure and permits")
-    def state(self) -> DeskState | None:
-        return self._state
 
     @property
     def _limits(self) -> Policy:

@@ -1,4 +1,4 @@
-"""Market time inside an entity: a campaign's ticks, or the wall's own passage."""
+"""Market time inside an entity: what a campaign's ticks say, or what the venue was last seen to say."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ with workflow.unsafe.imports_passed_through():
 
 
 class MarketTime:
-    """The time an entity lives in. Ticked entities never look at a clock; the others read the workflow's."""
+    """The time an entity lives in. It is an input like any other: no entity reads a clock.
+
+    Ticked entities learn it from their coordinator. The others learn it from what the venue reports: a simulated
+    market may be years away from the wall, and a real one is never ahead of what it said last.
+    """
 
     def __init__(self, *, coordinator: str | None, as_of: datetime | None) -> None:
         self._coordinator = coordinator
@@ -26,11 +30,21 @@ class MarketTime:
         return self._coordinator is not None
 
     @property
+    def known(self) -> datetime | None:
+        """The newest market time that was told, or `None` before the first news."""
+        return self._now
+
+    @property
     def now(self) -> datetime:
-        """Market time: the last tick's, or the workflow's own clock where nobody ticks."""
-        if self.is_ticked and self._now is not None:
-            return self._now
-        return workflow.now()
+        """The newest market time; raises `RuntimeError` before the first news."""
+        if self._now is None:
+            raise RuntimeError("no market time is known yet: nothing was observed")
+        return self._now
+
+    def observe(self, at: datetime) -> None:
+        """Take in a market time that the venue reported; time never goes back."""
+        if self._now is None or at > self._now:
+            self._now = at
 
     @property
     def has_tick(self) -> bool:
@@ -39,8 +53,7 @@ class MarketTime:
     def record(self, tick: Tick) -> None:
         """Take a tick in; time never goes back."""
         self._pending.append(tick)
-        if self._now is None or tick.as_of > self._now:
-            self._now = tick.as_of
+        self.observe(tick.as_of)
 
     def begin(self) -> None:
         """Take up the ticks recorded so far: `events` and `answer` speak of these, a later one waits its turn."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
@@ -15,13 +15,15 @@ with workflow.unsafe.imports_passed_through():
         FOLLOW_CALL,
         ORDER_CALL,
         SYNC_CALL,
-        AwaitChange,
         ExchangeCalls,
     )
+    from activities.exchange.port import AwaitChange
+    from activities.exchange.quoting import QUOTE_CALL, QuoteCalls, QuoteRequest
     from trading.decision.story import order_story
     from trading.orders.models import OrderReport
     from workflows.clock import MarketTime
     from workflows.names import OUTCOME, SYMBOL, Signal, desk_workflow, exchange_queue, guard_workflow
+    from workflows.options import at
     from workflows.position_guard import PositionGuard
     from workflows.protocol import (
         EntryNews,
@@ -35,7 +37,6 @@ with workflow.unsafe.imports_passed_through():
     )
 
 GUARD_ATTEMPTS = 5
-FOLLOW_SLICE = timedelta(minutes=10)
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
@@ -57,9 +58,7 @@ class OrderExecution:
         report = await workflow.execute_activity_method(
             ExchangeCalls.place_order,
             self._order,
-            task_queue=self._venue_queue,
-            summary=f"{self._order.side.value} {self._order.symbol}",
-            **ORDER_CALL,
+            **at(self._venue_queue, f"{self._order.side.value} {self._order.symbol}", ORDER_CALL),
         )
         await self._learn(report)
         await self._tell_owner(report)
@@ -138,6 +137,7 @@ class OrderExecution:
         if report == self._report:
             return
         self._report = report
+        self._time.observe(report.observed_at)
         workflow.set_current_details(order_story(report))
         await workflow.get_external_workflow_handle(self._guard).signal(
             Signal.FILLED, EntryNews(client_order_id=self._order.client_order_id, report=report)
@@ -162,31 +162,42 @@ class OrderExecution:
             if self._cancel_because is not None or self._time.now >= self._request.expires_at:
                 return await self._cancelled()
             return await self._synced() if self._time.events() else seen
-        return await self._followed(seen, until=min(self._request.expires_at, self._time.now + FOLLOW_SLICE))
+        report = await self._followed(seen)
+        if report == seen:
+            self._time.observe(await self._market_time())
+        return report
 
-    async def _followed(self, seen: OrderReport, *, until: datetime) -> OrderReport:
+    async def _market_time(self) -> datetime:
+        order = self._order
+        quote = await workflow.execute_activity_method(
+            QuoteCalls.quote,
+            QuoteRequest(realm=order.realm, venue=order.venue, account=order.account, symbol=order.symbol),
+            **at(self._venue_queue, "market time", QUOTE_CALL),
+        )
+        return quote.market_time
+
+    async def _followed(self, seen: OrderReport) -> OrderReport:
         return await workflow.execute_activity_method(
             ExchangeCalls.await_order_change,
             AwaitChange(
-                key=self._order.key, seen_status=seen.status, seen_executed=seen.executed_quantity, until=until
+                key=self._order.key,
+                seen_status=seen.status,
+                seen_executed=seen.executed_quantity,
+                until=self._request.expires_at,
             ),
-            task_queue=self._venue_queue,
-            summary="follow fills",
-            **FOLLOW_CALL,
+            **at(self._venue_queue, "follow fills", FOLLOW_CALL),
         )
 
     async def _synced(self) -> OrderReport:
         return await workflow.execute_activity_method(
-            ExchangeCalls.sync_order, self._order.key, task_queue=self._venue_queue, summary="fills", **SYNC_CALL
+            ExchangeCalls.sync_order, self._order.key, **at(self._venue_queue, "fills", SYNC_CALL)
         )
 
     async def _cancelled(self) -> OrderReport:
         return await workflow.execute_activity_method(
             ExchangeCalls.cancel_order,
             self._order.key,
-            task_queue=self._venue_queue,
-            summary=self._cancel_because or "entry expired",
-            **CANCEL_CALL,
+            **at(self._venue_queue, self._cancel_because or "entry expired", CANCEL_CALL),
         )
 
     async def _settle(self, report: OrderReport) -> None:

@@ -1,4 +1,4 @@
-"""The owner of all exits of one position: protective stop, target, time exit, and whatever a person or decision asks."""
+"""The owner of all exits of one position: protective stop, target, time exit, and what people and decisions ask."""
 
 from __future__ import annotations
 
@@ -15,15 +15,11 @@ with workflow.unsafe.imports_passed_through():
         CANCEL_CALL,
         FOLLOW_CALL,
         ORDER_CALL,
-        QUOTE_CALL,
         SYNC_CALL,
-        AwaitMarket,
         ExchangeCalls,
-        MarketNews,
-        QuoteRequest,
-        SeenOrder,
     )
-    from activities.exchange.port import Level
+    from activities.exchange.port import AwaitMarket, Level, MarketNews, WatchedOrder
+    from activities.exchange.quoting import QUOTE_CALL, QuoteCalls, QuoteRequest
     from activities.store.calls import STORE_CALL, OutcomeRecord, StoreCalls
     from trading.decision.story import guard_story
     from trading.ids import client_order_id
@@ -40,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.clock import MarketTime
     from workflows.names import OUTCOME, Signal, exchange_queue
+    from workflows.options import at
     from workflows.protocol import (
         EntryNews,
         Expect,
@@ -95,6 +92,7 @@ class PositionGuard:
 
     @workflow.signal(name=Signal.FILLED, description="Newest numbers of an entry")
     def filled(self, news: EntryNews) -> None:
+        self._time.observe(news.report.observed_at)
         self._set(entries={**self._state.entries, news.client_order_id: news.report})
 
     @workflow.signal(name=Signal.REDUCE, description="Sell part of the position, or all of it")
@@ -114,7 +112,7 @@ class PositionGuard:
         self._news = True
 
     def _carried(self) -> GuardState:
-        return self._state.model_copy(update={"as_of": self._time.now if self._time.is_ticked else None})
+        return self._state.model_copy(update={"as_of": self._time.known})
 
     @property
     def _position(self) -> Decimal:
@@ -232,7 +230,7 @@ class PositionGuard:
         if stop is None:
             return
         report = await workflow.execute_activity_method(
-            ExchangeCalls.cancel_order, stop.key, task_queue=self._venue_queue, summary="cancel stop", **CANCEL_CALL
+            ExchangeCalls.cancel_order, stop.key, **at(self._venue_queue, "cancel stop", CANCEL_CALL)
         )
         self._take(stop, report)
 
@@ -298,24 +296,20 @@ class PositionGuard:
         return await workflow.execute_activity_method(
             ExchangeCalls.place_order,
             order,
-            task_queue=self._venue_queue,
-            summary=f"{order.leg.value} {order.quantity:f}",
-            **ORDER_CALL,
+            **at(self._venue_queue, f"{order.leg.value} {order.quantity:f}", ORDER_CALL),
         )
 
     async def _synced(self, order: OrderRequest) -> OrderReport:
         return await workflow.execute_activity_method(
-            ExchangeCalls.sync_order, order.key, task_queue=self._venue_queue, summary="fills", **SYNC_CALL
+            ExchangeCalls.sync_order, order.key, **at(self._venue_queue, "fills", SYNC_CALL)
         )
 
     async def _fetch_lot(self) -> Lot:
         request = self._request
         quote = await workflow.execute_activity_method(
-            ExchangeCalls.quote,
+            QuoteCalls.quote,
             QuoteRequest(realm=request.realm, venue=request.venue, account=request.account, symbol=request.symbol),
-            task_queue=self._venue_queue,
-            summary="filters",
-            **QUOTE_CALL,
+            **at(self._venue_queue, "filters", QUOTE_CALL),
         )
         return quote.lot
 
@@ -390,9 +384,7 @@ class PositionGuard:
         watching = workflow.start_activity_method(
             ExchangeCalls.await_market,
             self._awaited(until),
-            task_queue=self._venue_queue,
-            summary="watch stop and target",
-            **FOLLOW_CALL,
+            **at(self._venue_queue, "watch stop and target", FOLLOW_CALL),
         )
         news = asyncio.create_task(workflow.wait_condition(lambda: self._news))
         await workflow.wait([watching, news], return_when=asyncio.FIRST_COMPLETED)
@@ -404,6 +396,7 @@ class PositionGuard:
     def _take_in_news(self, seen: MarketNews | None) -> None:
         if seen is None:
             return
+        self._time.observe(seen.now)
         self._crossed |= set(seen.crossed)
         self._changed |= {key.client_order_id for key in seen.changed}
 
@@ -412,16 +405,15 @@ class PositionGuard:
         return AwaitMarket(
             realm=request.realm,
             venue=request.venue,
-            account=request.account,
             symbol=request.symbol,
-            orders=tuple(self._seen(order) for order in self._orders()),
+            keys=tuple(self._seen(order) for order in self._orders()),
             levels=self._levels(),
             until=until,
         )
 
-    def _seen(self, order: OrderRequest) -> SeenOrder:
+    def _seen(self, order: OrderRequest) -> WatchedOrder:
         report = self._state.exits[order.client_order_id]
-        return SeenOrder(key=order.key, seen_status=report.status, seen_executed=report.executed_quantity)
+        return WatchedOrder(key=order.key, seen_status=report.status, seen_executed=report.executed_quantity)
 
     async def _close(self) -> None:
         """Record what the trade came to; an entry that never filled leaves no trade."""

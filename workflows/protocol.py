@@ -41,7 +41,7 @@ class Settled(Contract):
 
 
 class DecisionRequest(Contract):
-    """Start of a `TradeDecision`. A coordinator is the campaign that owns the clock; without one, time is the wall's."""
+    """Start of a `TradeDecision`. A coordinator is the campaign that owns the clock; without one, time is real."""
 
     head: DecisionHead
     playbook_hash: str

@@ -12,14 +12,8 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.exchange.calls import (
-        CLOCK_CALL,
-        AdvanceRequest,
-        CampaignCalls,
-        MarkRequest,
-        OpenAccounts,
-    )
-    from activities.exchange.port import ClockEvent, ClockStop, Level
+    from activities.exchange.calls import CLOCK_CALL, CampaignCalls
+    from activities.exchange.port import AdvanceRequest, ClockEvent, ClockStop, Level, MarkRequest, OpenAccounts
     from activities.exchange.reconcile import ReconcileCalls, ReconcileRequest, Reconciliation
     from trading.decision.models import DecisionHead
     from trading.ids import decision_id
@@ -35,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         desk_workflow,
         exchange_queue,
     )
+    from workflows.options import at
     from workflows.protocol import (
         CampaignProgress,
         CampaignRequest,
@@ -90,7 +85,7 @@ class ReplayCampaign:
         return self._progress(done=self._state.now >= self._request.end)
 
     async def _open(self) -> None:
-        """Fresh accounts at the venue and in the ledger, a desk for each, and the first decisions where they are due."""
+        """Fresh accounts at the venue and in the ledger, a desk for each, and the first decisions if they are due."""
         request = self._request
         await workflow.execute_activity_method(
             CampaignCalls.open_accounts,
@@ -103,9 +98,7 @@ class ReplayCampaign:
                 capital=request.capital_usd,
                 as_of=request.start,
             ),
-            task_queue=self._venue_queue,
-            summary="open accounts",
-            **CLOCK_CALL,
+            **at(self._venue_queue, "open accounts", CLOCK_CALL),
         )
         for account in request.accounts:
             await self._open_desk(account)
@@ -163,9 +156,7 @@ class ReplayCampaign:
         stop = await workflow.execute_activity_method(
             CampaignCalls.advance_clock,
             AdvanceRequest(realm=self._request.realm, to=to, levels=self._levels(), request_id=f"advance-{number}"),
-            task_queue=self._venue_queue,
-            summary=f"market to {to:%Y-%m-%d %H:%M}",
-            **CLOCK_CALL,
+            **at(self._venue_queue, f"market to {to:%Y-%m-%d %H:%M}", CLOCK_CALL),
         )
         days = (stop.now - self._request.start) // DAY
         self._state = self._state.model_copy(update={"now": stop.now, "days": days})
@@ -297,9 +288,7 @@ class ReplayCampaign:
                 symbols=request.symbols,
                 as_of=self._state.now,
             ),
-            task_queue=self._venue_queue,
-            summary="equity",
-            **CLOCK_CALL,
+            **at(self._venue_queue, "equity", CLOCK_CALL),
         )
 
     async def _reconciled(self) -> Reconciliation:
@@ -309,9 +298,7 @@ class ReplayCampaign:
             ReconcileRequest(
                 realm=request.realm, venue=request.venue, accounts=request.accounts, symbols=request.symbols
             ),
-            task_queue=self._venue_queue,
-            summary="ledger against exchange",
-            **CLOCK_CALL,
+            **at(self._venue_queue, "ledger against exchange", CLOCK_CALL),
         )
 
     @property

@@ -12,11 +12,12 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.asking import ASK_CALL, AskCalls, Question
-    from activities.exchange.calls import QUOTE_CALL, ExchangeCalls, Quote, QuoteRequest
+    from activities.exchange.quoting import QUOTE_CALL, Quote, QuoteCalls, QuoteRequest
     from activities.market.calls import OBSERVE_CALL, MarketCalls
     from activities.market.port import Observation, ObserveRequest
     from activities.models.calls import CAMPAIGN_MODEL_CALL, MODEL_CALL, ModelCalls, ProposeRequest
-    from activities.models.verification import VERIFY_CALL, FuseRequest, VerificationCalls, VerifyRequest
+    from activities.models.fusing import FuseRequest, FusionCalls
+    from activities.models.verification import VERIFY_CALL, VerificationCalls, VerifyRequest
     from activities.store.calls import STORE_CALL, GateRecord, PositionRequest, RecallRef, StoreCalls
     from trading.decision.models import (
         AccountOutcome,
@@ -44,6 +45,7 @@ with workflow.unsafe.imports_passed_through():
         guard_workflow,
         task_queue,
     )
+    from workflows.options import at
     from workflows.order_execution import OrderExecution
     from workflows.protocol import (
         DecisionRequest,
@@ -122,9 +124,7 @@ class TradeDecision:
                 ObserveRequest(
                     realm=head.realm, venue=head.venue, symbol=head.symbol, as_of=head.as_of, position=position
                 ),
-                task_queue=task_queue(head.realm, QueueRole.MARKET),
-                summary=f"observe {head.symbol}",
-                **OBSERVE_CALL,
+                **at(task_queue(head.realm, QueueRole.MARKET), f"observe {head.symbol}", OBSERVE_CALL),
             )
         except ActivityError as failed:
             if is_cancelled_exception(failed):
@@ -190,9 +190,11 @@ class TradeDecision:
                 correction_of=correcting.answer_hash if correcting else None,
                 position=position,
             ),
-            task_queue=task_queue(self._head.realm, QueueRole.MODELS),
-            summary=f"{role.value} {step}",
-            **(CAMPAIGN_MODEL_CALL if self._request.coordinator else MODEL_CALL),
+            **at(
+                task_queue(self._head.realm, QueueRole.MODELS),
+                f"{role.value} {step}",
+                (CAMPAIGN_MODEL_CALL if self._request.coordinator else MODEL_CALL),
+            ),
         )
         return await workflow.execute_local_activity_method(
             VerificationCalls.verify,
@@ -209,9 +211,13 @@ class TradeDecision:
             **VERIFY_CALL,
         )
 
+    @property
+    def _model_call(self) -> workflow.ActivityConfig:
+        return CAMPAIGN_MODEL_CALL if self._request.coordinator else MODEL_CALL
+
     async def _fuse(self, stances: tuple[Stance, Stance], seen: Observation, position: PositionView) -> Fusion:
         fusion = await workflow.execute_local_activity_method(
-            VerificationCalls.fuse,
+            FusionCalls.fuse,
             FuseRequest(
                 head=self._head,
                 primary=stances[0],
@@ -256,11 +262,9 @@ class TradeDecision:
     async def _quote(self, account: str) -> Quote:
         head = self._head
         return await workflow.execute_activity_method(
-            ExchangeCalls.quote,
+            QuoteCalls.quote,
             QuoteRequest(realm=head.realm, venue=head.venue, account=account, symbol=head.symbol),
-            task_queue=exchange_queue(head.realm, head.venue),
-            summary=f"quote {head.symbol}",
-            **QUOTE_CALL,
+            **at(exchange_queue(head.realm, head.venue), f"quote {head.symbol}", QUOTE_CALL),
         )
 
     async def _gate(self, account: str, fusion: Fusion, seen: Observation, quote: Quote) -> GateAnswer:
@@ -296,9 +300,7 @@ class TradeDecision:
                 request_id=wish.request_id,
                 body=wish.model_dump(mode="json"),
             ),
-            task_queue=task_queue(head.realm, QueueRole.CALLS),
-            summary=f"gate of {account}",
-            **ASK_CALL,
+            **at(task_queue(head.realm, QueueRole.CALLS), f"gate of {account}", ASK_CALL),
         )
         answer = GateAnswer.model_validate(reply.body)
         await workflow.execute_local_activity_method(

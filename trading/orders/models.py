@@ -173,6 +173,7 @@ class OrderReport(Contract):
     executed_quote: Decimal = Decimal(0)
     commission_base: Decimal = Field(default=Decimal(0), description="commission charged in the base asset")
     commission_quote: Decimal = Field(default=Decimal(0), description="commission charged in the quote asset")
+    missing_quantity: Decimal = Field(default=Decimal(0), description="executed at the venue, fills not yet told")
     code: int | None = None
     reason: str = ""
     observed_at: Utc
@@ -189,7 +190,8 @@ class OrderReport(Contract):
 
     @property
     def is_terminal(self) -> bool:
-        return self.status in TERMINAL
+        """Nothing more will come: the status is final and every fill behind it is known."""
+        return self.status in TERMINAL and self.missing_quantity <= 0
 
 
 class SymbolRules(Contract):

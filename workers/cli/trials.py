@@ -1,0 +1,187 @@
+"""`perennial demo` and `perennial replay`: history through the real workflows, on a private stack."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workers.cli.command import command
+from workers.cli.ending import NotWell, Refusal, emit, run, say
+from workers.cli.inputs import amount_of, day_end_of, duration_of, files_of, time_of
+
+if TYPE_CHECKING:
+    from workers.stack.home import Home
+    from workers.trials.campaign import CampaignOutcome, CampaignSpec, Progress
+
+DEMO_FROM = datetime(2024, 1, 1, tzinfo=UTC)
+DEMO_WARM_UP = timedelta(days=22)
+DEMO_DAYS = 5
+DEMO_CRASH_DAY = 24
+DEMO_SYMBOLS = ("ADA/USDT", "BNB/USDT", "BTC/USDT", "ETH/USDT")
+
+
+def demo(
+    json: Annotated[bool, typer.Option("--json", help="one JSON object as the last line")] = False,
+    seed: Annotated[int, typer.Option(help="seed of the generated market")] = 7,
+    keep: Annotated[str, typer.Option(help="keep the run's home in this new folder")] = "",
+) -> None:
+    """Trade a generated crash on a private stack; one worker is killed in the middle.
+
+    Example: perennial demo --json
+    """
+    from workers.stack.house import MarketSource
+    from workers.trials.campaign import CampaignSpec
+
+    start = DEMO_FROM + DEMO_WARM_UP
+    days = DEMO_WARM_UP.days + DEMO_DAYS + 1
+    market = MarketSource(
+        symbols=DEMO_SYMBOLS, seed=seed, generated_from=DEMO_FROM, generated_days=days, crash_days=(DEMO_CRASH_DAY,)
+    )
+    spec = CampaignSpec(
+        kind="demo",
+        market=market,
+        symbols=DEMO_SYMBOLS,
+        start=start,
+        end=start + timedelta(days=DEMO_DAYS),
+        kills=1,
+    )
+    _conclude(_trial(spec, keep=keep), as_json=json)
+
+
+def replay(
+    data: Annotated[list[str], typer.Option(help="BTC/USDT=FILE, repeatable; CSV, CSV.gz or Parquet")],
+    start: Annotated[str, typer.Option("--from", help="first day, for example 2020-03-01")],
+    end: Annotated[str, typer.Option("--to", help="last day, included")],
+    json: Annotated[bool, typer.Option("--json", help="one JSON object as the last line")] = False,
+    accounts: Annotated[str, typer.Option(help="comma separated names")] = "composite",
+    capital: Annotated[str, typer.Option(help="quote units for each account")] = "1000000",
+    decide_every: Annotated[str, typer.Option(help="how often each symbol is decided: 1h, 4h, 1d")] = "4h",
+    kills: Annotated[int, typer.Option(min=0, help="how often a worker is killed on the way")] = 0,
+    seed: Annotated[int, typer.Option(help="seed of liquidity and of the kill plan")] = 1,
+    keep: Annotated[str, typer.Option(help="keep the run's home in this new folder")] = "",
+    web_ui: Annotated[bool, typer.Option("--web-ui", help="serve the Temporal Web UI while it runs")] = False,
+) -> None:
+    """Run history through the same workflows as live, on the simulated exchange.
+
+    Example: perennial replay --data BTC/USDT=btc-1h.csv.gz --from 2020-03-01 --to 2020-03-31 --json
+    """
+    from workers.stack.house import MarketSource
+    from workers.trials.campaign import CampaignSpec
+
+    files = files_of(data)
+    first, last = time_of(start, "--from"), day_end_of(end, "--to")
+    if first >= last:
+        raise Refusal(f"--from {start} must be before --to {end}")
+    names = tuple(name.strip() for name in accounts.split(",") if name.strip())
+    if not names or len(set(names)) != len(names):
+        raise Refusal(f"--accounts {accounts!r} must name at least one account, each once")
+    spec = CampaignSpec(
+        kind="replay",
+        market=MarketSource(files=files, seed=seed),
+        symbols=tuple(sorted(files)),
+        start=first,
+        end=last,
+        accounts=names,
+        capital_usd=amount_of(capital, "--capital"),
+        decide_every=duration_of(decide_every, "--decide-every"),
+        kills=kills,
+        kill_seed=seed,
+        web_ui=web_ui,
+    )
+    _conclude(_trial(spec, keep=keep), as_json=json)
+
+
+def _trial(spec: CampaignSpec, *, keep: str) -> CampaignOutcome:
+    """Run on a private stack, in a scrubbed environment; what was dropped from it is said."""
+    from workers.stack.environment import trial_environment
+    from workers.trials.campaign import run_campaign
+
+    scrubbed = trial_environment(os.environ)
+    if scrubbed.dropped:
+        say(f"a private stack: ignored from the environment are {', '.join(scrubbed.dropped)}")
+    with _home(keep) as home, _progress() as progress:
+        return run(lambda: run_campaign(home, spec, env=dict(scrubbed.env), announce=say, progress=progress))
+
+
+def _home(keep: str) -> AbstractContextManager[Home]:
+    from workers.stack.home import claim, throw_away_home
+
+    if not keep:
+        return throw_away_home()
+    folder = Path(keep).expanduser()
+    if folder.exists() and any(folder.iterdir()):
+        raise Refusal(f"--keep {keep}: the folder must be new or empty, for a run starts from nothing")
+    return claim(folder)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on a terminal, a line now and then elsewhere; always on stderr."""
+    if not sys.stderr.isatty():
+        last = [Decimal(-1)]
+
+        def line(fraction: Decimal, text: str) -> None:
+            if fraction - last[0] >= Decimal("0.1") or "killed" in text:
+                last[0] = fraction
+                say(f"{fraction * 100:5.1f} %  {text}")
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        TextColumn("{task.percentage:>5.1f} %"),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    ) as bar:
+        task = bar.add_task("starting the stack", total=1.0)
+        yield lambda fraction, text: bar.update(task, completed=float(fraction), description=text)
+
+
+def _conclude(outcome: CampaignOutcome, *, as_json: bool) -> None:
+    emit(outcome.summary, as_json=as_json, text=_readable(outcome))
+    if outcome.differences:
+        for difference in outcome.differences[:20]:
+            say(f"difference: {difference}")
+        raise NotWell
+
+
+def _readable(outcome: CampaignOutcome) -> str:
+    s: dict[str, Any] = outcome.summary
+    verdict = (
+        "ledger and exchange are equal"
+        if not outcome.differences
+        else f"ledger and exchange differ in {len(outcome.differences)} places"
+    )
+    return "\n".join(
+        (
+            f"{s['days']} days, {s['decisions']} decisions ({s['abstentions']} abstentions), "
+            f"{s['orders']} orders, {s['fills']} fills, {s['model_calls']} model calls",
+            f"equity {_money(s['equity_start_usd'])} to {_money(s['equity_end_usd'])} USD, "
+            f"greatest drawdown {Decimal(str(s['max_drawdown'])) * 100:.2f} %; "
+            f"buy and hold {_money(s['buy_and_hold_usd'])} USD",
+            f"workers killed on the way: {s['kills']}",
+            f"{verdict}: {s['orders_checked']} orders and {s['fills_checked']} fills compared",
+            f"digest {s['digest']}",
+            f"{s['wall_s']} s in all, {s['ready_s']} s of it to start Temporal, exchange and worker",
+        )
+    )
+
+
+def _money(text: str) -> str:
+    return f"{Decimal(text):,.2f}"
+
+
+COMMANDS = {"demo": command("demo", demo), "replay": command("replay", replay)}

@@ -1,0 +1,45 @@
+"""One plugin for client, worker and replayer alike: the same converter, the same codec, the same strict sandbox."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.workflow import SandboxImportNotificationPolicy
+
+from workers.runtime.codec import CompressingCodec, SealingCodec
+
+
+def data_converter(*, active_key: str | None = None, keys: Mapping[str, bytes] | None = None) -> DataConverter:
+    """Pydantic models as JSON; readable without a key, sealed (error texts too) with one."""
+    if not keys:
+        return dataclasses.replace(pydantic_data_converter, payload_codec=CompressingCodec())
+    active = active_key or sorted(keys)[-1]
+    return dataclasses.replace(
+        pydantic_data_converter,
+        payload_codec=SealingCodec(active=active, keys=keys),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )
+
+
+def strict_runner() -> WorkflowRunner:
+    """A sandbox in which a module that a workflow did not name as passed through is an error."""
+    policy = (
+        SandboxImportNotificationPolicy.WARN_ON_DYNAMIC_IMPORT
+        | SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
+    )
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_import_notification_policy(policy))
+
+
+def perennial_plugin(*, active_key: str | None = None, keys: Mapping[str, bytes] | None = None) -> SimplePlugin:
+    """The plugin that makes a client, a worker or a replayer ours."""
+    return SimplePlugin(
+        "perennial",
+        data_converter=data_converter(active_key=active_key, keys=keys),
+        workflow_runner=strict_runner(),
+    )

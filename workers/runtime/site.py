@@ -1,0 +1,68 @@
+"""Where a worker process works: the addresses and identities it is started with. No trading number is among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from config.providers import ProviderSpec
+from trading.decision.models import Role
+from workflows.names import DEPLOYMENT, LOCAL_BUILD, QueueRole
+
+ALL_ROLES = (QueueRole.DECISIONS, QueueRole.CALLS, QueueRole.MODELS, QueueRole.MARKET, QueueRole.EXCHANGE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChoice:
+    """A provider's row with what settings say about it; the key never leaves the process."""
+
+    spec: ProviderSpec
+    name: str
+    base_url: str | None
+    api_key: str | None = field(default=None, repr=False)
+    think_s: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueKey:
+    """An account's key at a venue."""
+
+    api_key: str = field(repr=False)
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Everything that wiring needs to construct adapters for the roles of one process.
+
+    `market_is_replayed` is true for a simulated venue, whose clock is asked instead of the wall's.
+    """
+
+    realm: str
+    venue: str
+    venue_url: str
+    market_is_replayed: bool
+    database_url: str
+    models: Mapping[Role, ModelChoice]
+    roles: tuple[QueueRole, ...] = ALL_ROLES
+    venue_keys: Mapping[str, VenueKey] = field(default_factory=dict, repr=False)
+    base_timeframe: str = "1h"
+    build_id: str = LOCAL_BUILD
+    deployment: str = DEPLOYMENT
+    health_host: str = "127.0.0.1"
+    health_port: int = 0
+    codec_active: str | None = None
+    codec_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    cached_workflows: int = 500
+    grace_s: int = 10
+
+
+def chosen_roles(text: str) -> tuple[QueueRole, ...]:
+    """Roles from comma-separated text; empty means all. Raises `ValueError` that names the allowed ones."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in {role.value for role in ALL_ROLES}]
+    if unknown:
+        allowed = ", ".join(role.value for role in ALL_ROLES)
+        raise ValueError(f"role {unknown[0]!r} is unknown: allowed are {allowed}")
+    return tuple(role for role in ALL_ROLES if role.value in names) or ALL_ROLES

@@ -1,0 +1,151 @@
+"""From settings to a serving worker: what the command line gives wins over what the environment says."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from config.markets import Profile, check_venue_host
+from config.settings import Settings, load_settings
+from trading.decision.models import Role
+from trading.ids import check_realm
+from workers.runtime.site import ALL_ROLES, ModelChoice, Site, VenueKey
+from workflows.names import QueueRole
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+log = logging.getLogger(__name__)
+
+CONNECT_TRIES = 20
+CONNECT_PAUSE_S = 0.5
+
+
+def site_of(
+    settings: Settings,
+    *,
+    roles: tuple[QueueRole, ...] = ALL_ROLES,
+    realm: str = "",
+    venue: str = "",
+    venue_url: str = "",
+    database_url: str = "",
+    health_port: int = 0,
+    primary: str = "",
+    secondary: str = "",
+    build_id: str = "",
+    think_s: str = "0",
+) -> Site:
+    """The site of a worker. Raises `SettingsError` or `ValueError`, each naming the setting and what is allowed.
+
+    A realm other than the profile's own belongs to a trial, and a trial's venue is always a simulated one.
+    """
+    chosen = settings.model_copy(
+        update={
+            name: value for name, value in (("primary_provider", primary), ("secondary_provider", secondary)) if value
+        }
+    )
+    row = settings.venue_row
+    if realm and realm != settings.realm and settings.profile is not Profile.SIMULATED:
+        raise ValueError(f"realm {realm!r} is a trial's: it runs on profile simulated, not {settings.profile.value}")
+    address = check_venue_host(settings.profile, venue_url) if venue_url else settings.venue_address()
+    codec_active, codec_keys = settings.codec()
+    return Site(
+        realm=check_realm(realm or settings.realm),
+        venue=venue or row.venue,
+        venue_url=address,
+        market_is_replayed=row.market_is_replayed,
+        database_url=database_url or settings.database,
+        models=_models(chosen, think_s=Decimal(think_s)) if QueueRole.MODELS in roles else {},
+        roles=roles,
+        venue_keys={
+            account: VenueKey(api_key=key.api_key.get_secret_value(), secret=key.secret.get_secret_value())
+            for account, key in settings.venue_keys.items()
+        },
+        build_id=build_id or settings.build_id,
+        health_host=settings.health_host,
+        health_port=health_port or settings.health_port,
+        codec_active=codec_active,
+        codec_keys=codec_keys,
+    )
+
+
+def _models(settings: Settings, *, think_s: Decimal) -> dict[Role, ModelChoice]:
+    return {
+        role: ModelChoice(
+            spec=model.spec,
+            name=model.name,
+            base_url=model.base_url,
+            api_key=model.api_key.get_secret_value() if model.api_key else None,
+            think_s=think_s,
+        )
+        for role, model in ((Role.PRIMARY, settings.primary()), (Role.SECONDARY, settings.secondary()))
+    }
+
+
+async def serve_from_settings(
+    *,
+    roles: tuple[QueueRole, ...],
+    realm: str,
+    venue: str,
+    venue_url: str,
+    database_url: str,
+    temporal: str,
+    namespace: str,
+    health_port: int,
+    primary: str,
+    secondary: str,
+    build_id: str,
+    think_s: str,
+) -> None:
+    """Connect and serve until SIGTERM."""
+    from config.logs import configure
+    from workers.runtime.process import serve
+
+    settings = load_settings()
+    configure(settings.log_level)
+    site = site_of(
+        settings,
+        roles=roles,
+        realm=realm,
+        venue=venue,
+        venue_url=venue_url,
+        database_url=database_url,
+        health_port=health_port,
+        primary=primary,
+        secondary=secondary,
+        build_id=build_id,
+        think_s=think_s,
+    )
+    client = await connect(
+        target=temporal, namespace=namespace, codec_active=site.codec_active, codec_keys=site.codec_keys
+    )
+    await serve(client, site)
+
+
+async def connect(
+    *, target: str = "", namespace: str = "", codec_active: str | None = None, codec_keys: object = None
+) -> Client:
+    """A client with our plugin; the SDK's own environment configuration fills what is not given.
+
+    Tried for ten seconds, because servers and workers start side by side; then `RuntimeError`.
+    """
+    from temporalio.client import Client
+    from temporalio.envconfig import ClientConfig
+
+    from workers.runtime.plugin import perennial_plugin
+
+    options = dict(ClientConfig.load_client_connect_config())
+    if target:
+        options = {"target_host": target}
+    options.setdefault("target_host", "localhost:7233")
+    if namespace:
+        options["namespace"] = namespace
+    plugin = perennial_plugin(active_key=codec_active, keys=codec_keys)  # type: ignore[arg-type]
+    for _ in range(CONNECT_TRIES - 1):
+        try:
+            return await Client.connect(plugins=[plugin], **options)  # type: ignore[arg-type]
+        except RuntimeError:
+            await asyncio.sleep(CONNECT_PAUSE_S)
+    return await Client.connect(plugins=[plugin], **options)  # type: ignore[arg-type]

@@ -1,0 +1,11 @@
+"""The list of all workflows: workers serve it, the replayer checks it, documents are generated from it."""
+
+from __future__ import annotations
+
+from workflows.account_desk import AccountDesk
+from workflows.order_execution import OrderExecution
+from workflows.position_guard import PositionGuard
+from workflows.replay_campaign import ReplayCampaign
+from workflows.trade_decision import TradeDecision
+
+WORKFLOWS: tuple[type, ...] = (TradeDecision, OrderExecution, PositionGuard, AccountDesk, ReplayCampaign)
