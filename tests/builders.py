@@ -1,4 +1,4 @@
-"""One builder a model, with sensible defaults that a test overrides by keyword. Light to import: no numpy, no vendor."""
+"""One builder a model, with defaults that a test overrides by keyword. Light to import: no numpy, no vendor."""
 
 from __future__ import annotations
 

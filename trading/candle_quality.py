@@ -100,8 +100,9 @@ def inspect(candles: Sequence[Candle], *, step: timedelta) -> Inspection:
     issues += _disorder(candles)
     kept: dict[datetime, Candle] = {}
     for index, candle in enumerate(candles):
-        first = kept.setdefault(candle.open_time, candle)
-        if first is candle:
+        first = kept.get(candle.open_time)
+        if first is None:
+            kept[candle.open_time] = candle
             continue
         kind = IssueKind.DUPLICATE if first == candle else IssueKind.CONTRADICTION
         issues.append(Issue(kind, candle.open_time, index, "timestamp", "a second candle of this time"))
