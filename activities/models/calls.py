@@ -24,7 +24,14 @@ BUDGET_EXCEEDED = "BudgetExceeded"
 MAX_NOT_YET_KEPT = 1000
 
 BEAT_S = 1.0
-NEVER_RETRIED = (BUDGET_EXCEEDED, TEXT_MISSING, TEXT_UNREADABLE, "PayloadsTooLarge", "PydanticSerializationError")
+NEVER_RETRIED = (
+    BUDGET_EXCEEDED,
+    TEXT_MISSING,
+    TEXT_UNREADABLE,
+    "StoreRefused",
+    "PayloadsTooLarge",
+    "PydanticSerializationError",
+)
 """The last two are the SDK's own and retryable by default: a result that cannot be sent would be paid for again."""
 
 CLIENT_TIMEOUT_S = Decimal(60)

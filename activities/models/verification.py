@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
+from typing import Protocol
 
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 
-from activities.models.calls import AnswerRef
-from activities.models.texts import TEXT_MISSING, TEXT_UNREADABLE, StoredTexts
-from activities.store.port import Blobs, Decisions
+from activities.models.calls import NEVER_RETRIED, AnswerRef
+from activities.models.texts import StoredTexts
+from activities.store.port import AccountBook, Blobs, Decisions
 from trading.contract import Contract
-from trading.decision.models import DecisionHead, PositionView, Role, Stance
+from trading.decision.models import DecisionHead, Fusion, PositionView, Role, Stance
+from trading.facts.models import TrendRegime
 from trading.policy.model import Policy
 
 VERIFY_CALL: workflow.LocalActivityConfig = {
@@ -23,7 +26,7 @@ VERIFY_CALL: workflow.LocalActivityConfig = {
         backoff_coefficient=2.0,
         maximum_interval=timedelta(seconds=5),
         maximum_attempts=0,
-        non_retryable_error_types=[TEXT_MISSING, TEXT_UNREADABLE, "PayloadsTooLarge", "PydanticSerializationError"],
+        non_retryable_error_types=list(NEVER_RETRIED),
     ),
 }
 
@@ -41,16 +44,32 @@ class VerifyRequest(Contract):
     position: PositionView | None = None
 
 
+class FuseRequest(Contract):
+    """Two stances to be made one; `last_price` stands for an entry at market."""
+
+    head: DecisionHead
+    primary: Stance
+    secondary: Stance
+    regime: TrendRegime
+    playbook_hash: str
+    last_price: Decimal
+    has_position: bool
+
+
 class PlaybookRequest(Contract):
     playbook_hash: str
+
+
+class Record(Decisions, AccountBook, Protocol):
+    """What was decided and what came of it: findings are written to it, track records and closed trades read."""
 
 
 class VerificationCalls:
     """Activities that judge answers. They ask no model and no venue."""
 
-    def __init__(self, blobs: Blobs, decisions: Decisions) -> None:
+    def __init__(self, blobs: Blobs, record: Record) -> None:
         self._texts = StoredTexts(blobs)
-        self._decisions = decisions
+        self._record = record
 
     @activity.defn
     async def verify(self, request: VerifyRequest) -> Stance:
@@ -72,8 +91,31 @@ class VerificationCalls:
             policy=playbook.policy,
             position=request.position,
         )
-        await self._decisions.record_findings(request.head, stance, findings, step=request.step)
+        await self._record.record_findings(request.head, stance, findings, step=request.step)
         return stance
+
+    @activity.defn
+    async def fuse(self, request: FuseRequest) -> Fusion:
+        """The one view of two stances (C05), weighted by what both models did in this regime before the decision.
+
+        Records and closed trades are those of before `as_of`; the lead account's trades decide whether the first-trades
+        floors hold (X43).
+        """
+        from trading.decision.fuse import fuse
+
+        head = request.head
+        playbook = await self._texts.playbook(request.playbook_hash)
+        exposure = await self._record.exposure(head.realm, head.accounts[0])
+        return fuse(
+            request.primary,
+            request.secondary,
+            records=await self._record.track_records(head.realm, regime=request.regime.value, before=head.as_of),
+            policy=playbook.policy,
+            snapshot_price=request.last_price,
+            closed_trades=exposure.closed_trades if exposure is not None else 0,
+            has_position=request.has_position,
+            role_weights={role: playbook.weight(role.value) for role in Role},
+        )
 
     @activity.defn
     async def policy(self, request: PlaybookRequest) -> Policy:

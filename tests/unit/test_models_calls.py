@@ -25,12 +25,30 @@ from activities.models.failures import FailureKind
 from activities.models.port import ChatAnswer, ChatModel, ChatRequest, ModelFailure
 from activities.models.rules import RuleAnalyst
 from activities.models.texts import TEXT_MISSING, TEXT_UNREADABLE
-from activities.models.verification import VERIFY_CALL, PlaybookRequest, VerificationCalls, VerifyRequest
+from activities.models.verification import (
+    VERIFY_CALL,
+    FuseRequest,
+    PlaybookRequest,
+    VerificationCalls,
+    VerifyRequest,
+)
 from activities.store.port import StoredAnswer
-from trading.decision.models import DecisionHead, Finding, Recall, Role, Stance, Verdict
-from trading.facts.models import Fact, MarketSnapshot
+from trading.decision.models import (
+    Action,
+    DecisionHead,
+    Finding,
+    Fusion,
+    FusionOutcome,
+    Recall,
+    Role,
+    Stance,
+    TrackRecord,
+    Verdict,
+)
+from trading.facts.models import Fact, MarketSnapshot, TrendRegime
 from trading.ids import content_hash
 from trading.playbook import first_playbook, to_json
+from trading.risk.models import Exposure, Mode
 
 AS_OF = datetime(2026, 3, 12, 10, 0, tzinfo=UTC)
 HEAD = DecisionHead(
@@ -80,11 +98,33 @@ class MemoryAnswers:
         return self.rows.setdefault(key, answer)
 
 
-class RecordedFindings:
-    """The part of `Decisions` that verification uses."""
+class KeptRecord:
+    """The part of `Record` that verification and fusion use."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, Role, str, tuple[str, ...]]] = []
+        self.records = (TrackRecord(role=Role.PRIMARY), TrackRecord(role=Role.SECONDARY))
+        self.asked: list[tuple[str, str | None, datetime]] = []
+        self.closed_trades = 0
+
+    async def track_records(
+        self, realm: str, *, regime: str | None, before: datetime
+    ) -> tuple[TrackRecord, TrackRecord]:
+        self.asked.append((realm, regime, before))
+        return self.records
+
+    async def exposure(self, realm: str, account: str) -> Exposure | None:
+        if account != "a1":
+            return None
+        return Exposure(
+            account=account,
+            mode=Mode.AUTO,
+            epoch=1,
+            cash_usd=Decimal(10_000),
+            day_start_equity_usd=Decimal(10_000),
+            peak_equity_usd=Decimal(10_000),
+            closed_trades=self.closed_trades,
+        )
 
     async def record_findings(
         self, head: DecisionHead, stance: Stance, findings: Sequence[Finding], *, step: str
@@ -146,10 +186,10 @@ class Room:
     def __init__(self, primary: ChatModel, secondary: ChatModel | None = None) -> None:
         self.blobs = MemoryBlobs()
         self.answers = MemoryAnswers()
-        self.findings = RecordedFindings()
+        self.record = KeptRecord()
         self.models = {Role.PRIMARY: primary, Role.SECONDARY: secondary or SaidModel(name="other")}
         self.calls = ModelCalls(self.models, self.blobs, self.answers)
-        self.verification = VerificationCalls(self.blobs, self.findings)  # type: ignore[arg-type]
+        self.verification = VerificationCalls(self.blobs, self.record)  # type: ignore[arg-type]
         self.snapshot_hash = self._put(SNAPSHOT.model_dump_json())
         self.recall_hash = self._put(Recall().model_dump_json())
         self.playbook_hash = self._put(to_json(first_playbook()))
@@ -336,9 +376,66 @@ async def test_a_verified_answer_leaves_its_findings_and_names_its_text() -> Non
     stance = await room.verify(ref)
     assert stance.verdict is not Verdict.ACCEPTED
     assert (stance.answer_hash, stance.model, stance.is_rule_based) == (ref.answer_hash, "said-1", False)
-    [(decision, role, step, codes)] = room.findings.rows
+    [(decision, role, step, codes)] = room.record.rows
     assert (decision, role, step) == ("d1", Role.PRIMARY, "proposal")
     assert set(codes) == set(stance.finding_codes)
+
+
+def a_buyer(role: Role, confidence: str = "0.7") -> Stance:
+    return Stance(
+        role=role,
+        model=role.value,
+        is_rule_based=False,
+        verdict=Verdict.ACCEPTED,
+        action=Action.BUY,
+        size_fraction=Decimal("0.04"),
+        stop_price=Decimal(7800),
+        target_price=Decimal(8600),
+        confidence=Decimal(confidence),
+        win_probability=Decimal("0.5"),
+    )
+
+
+async def fusion_of(room: Room, *, confidence: str = "0.7", account: str = "a1") -> Fusion:
+    request = FuseRequest(
+        head=HEAD.model_copy(update={"accounts": (account,)}),
+        primary=a_buyer(Role.PRIMARY, confidence),
+        secondary=a_buyer(Role.SECONDARY, confidence),
+        regime=TrendRegime.BULL_RUN,
+        playbook_hash=room.playbook_hash,
+        last_price=Decimal(8000),
+        has_position=False,
+    )
+    return await ActivityEnvironment().run(room.verification.fuse, request)
+
+
+async def test_two_buyers_become_one_view_on_records_of_before_the_decision() -> None:
+    room = Room(SaidModel())
+    fusion = await fusion_of(room)
+    assert fusion.outcome is FusionOutcome.OPEN
+    assert (fusion.stop_price, fusion.target_price) == (Decimal(7800), Decimal(8600))
+    assert room.record.asked == [("test-models", "bull_run", AS_OF)]
+
+
+async def test_a_poor_record_costs_a_model_weight() -> None:
+    room = Room(SaidModel())
+    even = await fusion_of(room)
+    room.record.records = (
+        TrackRecord(role=Role.PRIMARY, decisions=40, grounding_failures=30),
+        TrackRecord(role=Role.SECONDARY, decisions=40),
+    )
+    assert (await fusion_of(room)).weights[Role.PRIMARY] < even.weights[Role.PRIMARY]
+
+
+async def test_the_certainty_cut_comes_only_after_the_first_trades() -> None:
+    room = Room(SaidModel())
+    young = await fusion_of(room, confidence="0.4")
+    unknown = await fusion_of(room, confidence="0.4", account="a2")
+    room.record.closed_trades = first_playbook().policy.bootstrap_trades
+    grown = await fusion_of(room, confidence="0.4")
+    assert young.size_fraction == unknown.size_fraction
+    assert grown.size_fraction < young.size_fraction
+    assert "low_certainty_cap" in grown.reasons
 
 
 async def test_the_policy_of_a_playbook_is_read_from_its_text() -> None:
