@@ -25,6 +25,8 @@ _THRESHOLD = re.compile(
     r"\b(?:above|below|over|under|than|least|most|threshold(?: of)?|beyond|near|towards?)\s+[-+$€]?$", re.IGNORECASE
 )
 _LINK = r"\s*(?:\(\d+\)|@\w+)?\s*(?:is|at|of|reads|stands at|equals|near|=|:)?\s*(?:about |around |~)?"
+_ASSERTS = re.compile(r"\b(?:is|at|reads|equals)\b|[=:]", re.IGNORECASE)
+_MARK_STEP = 5
 _FAMILIES = {"rsi": "rsi_", "adx": "adx_"}
 _EQUATION = re.compile(
     r"(?P<a>-?\d+(?:\.\d+)?)\s*(?P<op>[+\-\u2212*/\u00d7\u00f7])\s*(?P<b>\d+(?:\.\d+)?)\s*=\s*(?P<c>-?\d+(?:\.\d+)?)"
@@ -142,28 +144,37 @@ def _states(stated: Quantity, value: Decimal, ground: Ground) -> bool:
 
 
 def _contradictions(path: str, text: str, ground: Ground) -> Iterator[Finding]:
-    """A fact named with a number right behind it that is not its value."""
+    """A fact named with a number right behind it that is not its value.
+
+    An indicator's bare name may mean any of its timeframes or a recalled case, and `RSI 30` may be a mark on its scale.
+    """
     for fact in ground.snapshot.facts:
         if isinstance(fact.value, Decimal) and fact.id in text:
-            yield from _stated_after(re.escape(fact.id) + r"(?!\w)", [fact], path, text, ground)
+            for stated, _ in _stated_after(re.escape(fact.id) + r"(?!\w)", text):
+                yield from _unless_stated(stated, [fact], path, ground)
+    remembered = [said for item in ground.memories.values() for said in quantities(item.text)]
     for word, prefix in _FAMILIES.items():
-        family = [
-            fact for fact in ground.snapshot.facts if fact.id.startswith(prefix) and isinstance(fact.value, Decimal)
-        ]
-        if family:
-            yield from _stated_after(rf"(?<![\w]){word}(?![\w])", family, path, text, ground)
+        family = [fact for fact in ground.snapshot.facts if fact.id.startswith(prefix)]
+        for stated, link in _stated_after(rf"(?<!\w){word}(?!\w)", text) if family else ():
+            is_mark = stated.is_integer and stated.value % _MARK_STEP == 0 and not _ASSERTS.search(link)
+            if not is_mark and not any(said.value == stated.value for said in remembered):
+                yield from _unless_stated(stated, family, path, ground)
 
 
-def _stated_after(name: str, facts: list[Fact], path: str, text: str, ground: Ground) -> Iterator[Finding]:
-    tolerance = ground.policy.value_tolerance_fraction
+def _stated_after(name: str, text: str) -> Iterator[tuple[Quantity, str]]:
+    """Each number right behind `name`, and the words between."""
     for match in re.finditer(name + _LINK + r"(?=[-+$€]?\d)", text, re.IGNORECASE):
         stated = next((q for q in quantities(text) if q.start >= match.end()), None)
-        if stated is None or stated.start > match.end() + 1:
-            continue
-        values = [(fact, fact.value) for fact in facts if isinstance(fact.value, Decimal)]
-        if not any(difference(stated, value, tolerance=tolerance, unit=fact.unit) == "equal" for fact, value in values):
-            shown = ", ".join(f"{fact.id} = {plain(value)}" for fact, value in values)
-            yield finding("number_contradicts_fact", path=path, expected=shown, found=stated.text)
+        if stated is not None and stated.start <= match.end() + 1:
+            yield stated, match.group()
+
+
+def _unless_stated(stated: Quantity, facts: list[Fact], path: str, ground: Ground) -> Iterator[Finding]:
+    tolerance = ground.policy.value_tolerance_fraction
+    values = [(fact, fact.value) for fact in facts if isinstance(fact.value, Decimal)]
+    if not any(difference(stated, value, tolerance=tolerance, unit=fact.unit) == "equal" for fact, value in values):
+        shown = ", ".join(f"{fact.id} = {plain(value)}" for fact, value in values)
+        yield finding("number_contradicts_fact", path=path, expected=shown, found=stated.text)
 
 
 def _arithmetic(path: str, text: str, proposal: Proposal, ground: Ground) -> Iterator[Finding]:

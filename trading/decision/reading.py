@@ -83,7 +83,7 @@ def _decode(text: str, noticed: _Noticed) -> tuple[Any, list[Finding]]:
             findings.append(finding("prose_around_json", path="", expected="bare JSON", found=around))
             if _objects(around):
                 return None, [*findings, _several(1 + _objects(around))]
-    elif not body.startswith("{") and "{" in body:
+    elif not body.startswith(("{", "[")) and "{" in body:
         at = body.index("{")
         findings.append(finding("prose_around_json", path="", expected="bare JSON", found=body[:at]))
         body = body[at:]
