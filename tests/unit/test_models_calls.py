@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from fakes.model_room import HEAD, MemoryAnswers, MemoryBlobs, Room, SaidModel
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -16,211 +16,16 @@ from activities.models.calls import (
     CAMPAIGN_MODEL_CALL,
     MODEL_CALL,
     NEVER_RETRIED,
-    AnswerRef,
     ModelCalls,
-    ProposeRequest,
     model_call,
 )
-from activities.models.failures import FailureKind
-from activities.models.port import ChatAnswer, ChatModel, ChatRequest, ModelFailure
+from activities.models.failures import RETRYABLE, FailureKind
+from activities.models.port import ModelFailure
 from activities.models.rules import RuleAnalyst
 from activities.models.texts import TEXT_MISSING, TEXT_UNREADABLE
-from activities.models.verification import (
-    VERIFY_CALL,
-    FuseRequest,
-    PlaybookRequest,
-    VerificationCalls,
-    VerifyRequest,
-)
-from activities.store.port import StoredAnswer
-from trading.decision.models import (
-    Action,
-    DecisionHead,
-    Finding,
-    Fusion,
-    FusionOutcome,
-    Recall,
-    Role,
-    Stance,
-    TrackRecord,
-    Verdict,
-)
-from trading.facts.models import Fact, MarketSnapshot, TrendRegime
+from activities.models.verification import VERIFY_CALL
+from trading.decision.models import Role
 from trading.ids import content_hash
-from trading.playbook import first_playbook, to_json
-from trading.risk.models import Exposure, Mode
-
-AS_OF = datetime(2026, 3, 12, 10, 0, tzinfo=UTC)
-HEAD = DecisionHead(
-    decision_id="d1",
-    realm="test-models",
-    venue="sim",
-    ledger="l1",
-    symbol="BTC/USDT",
-    as_of=AS_OF,
-    cause="test",
-    accounts=("a1",),
-    playbook_version="v1",
-)
-
-
-class MemoryBlobs:
-    """Texts by hash, in memory."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, str] = {}
-
-    async def put(self, text: str, *, media_type: str) -> str:
-        self.texts[content_hash(text)] = text
-        return content_hash(text)
-
-    async def get(self, content_hash: str) -> str:
-        return self.texts[content_hash]
-
-
-class MemoryAnswers:
-    """Answers by (realm, decision, step, model, prompt); `down` breaks that many writes first."""
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[str, ...], StoredAnswer] = {}
-        self.down = 0
-
-    async def find_answer(
-        self, realm: str, *, decision_id: str, step: str, model: str, prompt_hash: str
-    ) -> StoredAnswer | None:
-        return self.rows.get((realm, decision_id, step, model, prompt_hash))
-
-    async def keep_answer(self, realm: str, answer: StoredAnswer) -> StoredAnswer:
-        if self.down:
-            self.down -= 1
-            raise ConnectionError("the database is away")
-        key = (realm, answer.decision_id, answer.step, answer.model, answer.prompt_hash)
-        return self.rows.setdefault(key, answer)
-
-
-class KeptRecord:
-    """The part of `Record` that verification and fusion use."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[str, Role, str, tuple[str, ...]]] = []
-        self.records = (TrackRecord(role=Role.PRIMARY), TrackRecord(role=Role.SECONDARY))
-        self.asked: list[tuple[str, str | None, datetime]] = []
-        self.closed_trades = 0
-
-    async def track_records(
-        self, realm: str, *, regime: str | None, before: datetime
-    ) -> tuple[TrackRecord, TrackRecord]:
-        self.asked.append((realm, regime, before))
-        return self.records
-
-    async def exposure(self, realm: str, account: str) -> Exposure | None:
-        if account != "a1":
-            return None
-        return Exposure(
-            account=account,
-            mode=Mode.AUTO,
-            epoch=1,
-            cash_usd=Decimal(10_000),
-            day_start_equity_usd=Decimal(10_000),
-            peak_equity_usd=Decimal(10_000),
-            closed_trades=self.closed_trades,
-        )
-
-    async def record_findings(
-        self, head: DecisionHead, stance: Stance, findings: Sequence[Finding], *, step: str
-    ) -> None:
-        self.rows.append((head.decision_id, stance.role, step, tuple(found.code for found in findings)))
-
-
-class SaidModel:
-    """A model that says what it is told, one text a call; an exception in the list is raised."""
-
-    is_rule_based = False
-    provider = "said"
-
-    def __init__(self, *says: str | ModelFailure, name: str = "said-1", delay_s: float = 0.0) -> None:
-        self.name = name
-        self.asked: list[ChatRequest] = []
-        self._says = list(says)
-        self._delay_s = delay_s
-
-    async def complete(self, request: ChatRequest) -> ChatAnswer:
-        self.asked.append(request)
-        said = self._says.pop(0)
-        await asyncio.sleep(self._delay_s)
-        if isinstance(said, ModelFailure):
-            raise said
-        return ChatAnswer(
-            text=said, model=self.name, prompt_tokens=100, completion_tokens=10, cost_usd=Decimal("0.001")
-        )
-
-    async def aclose(self) -> None: ...
-
-
-def fact(id_: str, value: str | Decimal, unit: str) -> Fact:
-    return Fact(id=id_, name=id_, value=value, unit=unit, as_of=AS_OF)
-
-
-SNAPSHOT = MarketSnapshot(
-    symbol="BTC/USDT",
-    as_of=AS_OF,
-    venue="sim",
-    facts=(
-        fact("price", Decimal("8000"), "USD"),
-        fact("last_price", Decimal("8000"), "USD"),
-        fact("rsi_14@1h", Decimal("28.5"), "index"),
-        fact("atr_14@1h", Decimal("80"), "USD"),
-        fact("trend_regime", "sideways", "label"),
-        fact("risk_regime", "normal", "label"),
-    ),
-    last_price=Decimal("8000"),
-    atr_fraction=Decimal("0.01"),
-    bars=500,
-    base_timeframe="1h",
-)
-
-
-class Room:
-    """One worker's calls over one store."""
-
-    def __init__(self, primary: ChatModel, secondary: ChatModel | None = None) -> None:
-        self.blobs = MemoryBlobs()
-        self.answers = MemoryAnswers()
-        self.record = KeptRecord()
-        self.models = {Role.PRIMARY: primary, Role.SECONDARY: secondary or SaidModel(name="other")}
-        self.calls = ModelCalls(self.models, self.blobs, self.answers)
-        self.verification = VerificationCalls(self.blobs, self.record)  # type: ignore[arg-type]
-        self.snapshot_hash = self._put(SNAPSHOT.model_dump_json())
-        self.recall_hash = self._put(Recall().model_dump_json())
-        self.playbook_hash = self._put(to_json(first_playbook()))
-
-    def _put(self, text: str) -> str:
-        self.blobs.texts[content_hash(text)] = text
-        return content_hash(text)
-
-    def request(self, **changes: object) -> ProposeRequest:
-        given: dict[str, object] = {
-            "head": HEAD,
-            "role": Role.PRIMARY,
-            "snapshot_hash": self.snapshot_hash,
-            "recall_hash": self.recall_hash,
-            "playbook_hash": self.playbook_hash,
-        }
-        return ProposeRequest.model_validate(given | changes)
-
-    async def propose(self, **changes: object) -> AnswerRef:
-        return await ActivityEnvironment().run(self.calls.propose, self.request(**changes))
-
-    async def verify(self, answer: AnswerRef, **changes: object) -> Stance:
-        given: dict[str, object] = {
-            "head": HEAD,
-            "role": Role.PRIMARY,
-            "answer": answer,
-            "snapshot_hash": self.snapshot_hash,
-            "recall_hash": self.recall_hash,
-            "playbook_hash": self.playbook_hash,
-        }
-        return await ActivityEnvironment().run(self.verification.verify, VerifyRequest.model_validate(given | changes))
 
 
 async def failure_of(room: Room, **changes: object) -> ApplicationError:
@@ -370,82 +175,6 @@ async def test_a_correction_shows_the_earlier_answer_and_what_code_found_in_it()
     assert all(code in shown[3].content for code in stance.finding_codes)
 
 
-async def test_a_verified_answer_leaves_its_findings_and_names_its_text() -> None:
-    room = Room(SaidModel("not JSON"))
-    ref = await room.propose()
-    stance = await room.verify(ref)
-    assert stance.verdict is not Verdict.ACCEPTED
-    assert (stance.answer_hash, stance.model, stance.is_rule_based) == (ref.answer_hash, "said-1", False)
-    [(decision, role, step, codes)] = room.record.rows
-    assert (decision, role, step) == ("d1", Role.PRIMARY, "proposal")
-    assert set(codes) == set(stance.finding_codes)
-
-
-def a_buyer(role: Role, confidence: str = "0.7") -> Stance:
-    return Stance(
-        role=role,
-        model=role.value,
-        is_rule_based=False,
-        verdict=Verdict.ACCEPTED,
-        action=Action.BUY,
-        size_fraction=Decimal("0.04"),
-        stop_price=Decimal(7800),
-        target_price=Decimal(8600),
-        confidence=Decimal(confidence),
-        win_probability=Decimal("0.5"),
-    )
-
-
-async def fusion_of(room: Room, *, confidence: str = "0.7", account: str = "a1") -> Fusion:
-    request = FuseRequest(
-        head=HEAD.model_copy(update={"accounts": (account,)}),
-        primary=a_buyer(Role.PRIMARY, confidence),
-        secondary=a_buyer(Role.SECONDARY, confidence),
-        regime=TrendRegime.BULL_RUN,
-        playbook_hash=room.playbook_hash,
-        last_price=Decimal(8000),
-        has_position=False,
-    )
-    return await ActivityEnvironment().run(room.verification.fuse, request)
-
-
-async def test_two_buyers_become_one_view_on_records_of_before_the_decision() -> None:
-    room = Room(SaidModel())
-    fusion = await fusion_of(room)
-    assert fusion.outcome is FusionOutcome.OPEN
-    assert (fusion.stop_price, fusion.target_price) == (Decimal(7800), Decimal(8600))
-    assert room.record.asked == [("test-models", "bull_run", AS_OF)]
-
-
-async def test_a_poor_record_costs_a_model_weight() -> None:
-    room = Room(SaidModel())
-    even = await fusion_of(room)
-    room.record.records = (
-        TrackRecord(role=Role.PRIMARY, decisions=40, grounding_failures=30),
-        TrackRecord(role=Role.SECONDARY, decisions=40),
-    )
-    assert (await fusion_of(room)).weights[Role.PRIMARY] < even.weights[Role.PRIMARY]
-
-
-async def test_the_certainty_cut_comes_only_after_the_first_trades() -> None:
-    room = Room(SaidModel())
-    young = await fusion_of(room, confidence="0.4")
-    unknown = await fusion_of(room, confidence="0.4", account="a2")
-    room.record.closed_trades = first_playbook().policy.bootstrap_trades
-    grown = await fusion_of(room, confidence="0.4")
-    assert young.size_fraction == unknown.size_fraction
-    assert grown.size_fraction < young.size_fraction
-    assert "low_certainty_cap" in grown.reasons
-
-
-async def test_the_policy_of_a_playbook_is_read_from_its_text() -> None:
-    room = Room(SaidModel())
-    policy = await ActivityEnvironment().run(
-        room.verification.policy, PlaybookRequest(playbook_hash=room.playbook_hash)
-    )
-    assert policy == first_playbook().policy
-
-
 async def test_a_slow_answer_beats_while_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("activities.models.calls.BEAT_S", 0.01)
     room = Room(SaidModel("slow", delay_s=0.2))
@@ -490,8 +219,6 @@ def test_what_cannot_be_sent_or_read_is_never_retried() -> None:
 
 
 def test_every_kind_of_failure_that_waiting_cannot_cure_is_final() -> None:
-    from activities.models.failures import RETRYABLE
-
     assert set(FailureKind) - RETRYABLE == {
         FailureKind.BAD_REQUEST,
         FailureKind.AUTHENTICATION,

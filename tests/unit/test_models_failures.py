@@ -127,8 +127,8 @@ def test_a_final_failure_names_no_wait() -> None:
 
 
 def test_the_message_says_who_what_and_why_and_stays_short() -> None:
-    failure = refused("deepseek", status=404, code="model_not_found", message="x" * 9000, headers={}, now=NOW)
-    assert str(failure).startswith("deepseek: HTTP 404 model_not_found: xxx")
+    failure = refused("deepseek", status=404, code="model_not_found", message="z" * 9000, headers={}, now=NOW)
+    assert str(failure).startswith("deepseek: HTTP 404 model_not_found: zzz")
     assert len(str(failure)) < 600
 
 
