@@ -129,6 +129,9 @@ class Level(Contract):
     symbol: str
     direction: str = Field(pattern="^(above|below)$")
     price: Decimal
+    not_before: Utc | None = Field(
+        default=None, description="counts from here on: a target from the candle after its entry's (venue.md)"
+    )
 
 
 class ClockEvent(Contract):
