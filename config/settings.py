@@ -198,9 +198,10 @@ class Settings(BaseSettings):
         """The venue's checked address. Raises `SettingsError` where the profile has no default and none is set."""
         address = self.venue_url or self.venue_row.base_url
         if address is None:
-            hosts = ", ".join(sorted(self.venue_row.hosts)) or "the address of a running simulated exchange"
+            hosts = ", ".join(sorted(self.venue_row.hosts))
+            allowed = f"https:// and one of {hosts}" if hosts else "that of a running simulated exchange"
             raise SettingsError(
-                f"profile {self.profile.value} has no default address: set {PREFIX}VENUE_URL to {hosts}"
+                f"profile {self.profile.value} has no default address: set {PREFIX}VENUE_URL to {allowed}"
             )
         return check_venue_host(self.profile, address)
 
