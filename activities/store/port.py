@@ -13,13 +13,23 @@ from trading.decision.models import (
     DecisionHead,
     DecisionSummary,
     Finding,
+    PositionView,
     Recall,
     Role,
     Stance,
     TrackRecord,
 )
+from trading.ledger.positions import Position
 from trading.orders.models import Fill, OrderKey, OrderReport, OrderRequest, OrderStatus, VenueOrder
 from trading.risk.models import Exposure, GateAnswer, Mode
+
+
+class StoreUnavailable(Exception):
+    """The database did not answer now (locked, restarting, gone): the same call may be tried again."""
+
+
+class StoreRefused(ValueError):
+    """The database refused a value for good: a broken key, a number or time it cannot hold. Never retried."""
 
 
 class Blobs(Protocol):
@@ -61,7 +71,10 @@ class Answers(Protocol):
 
 
 class IntentRefused(Exception):
-    """The account's gate row forbids this order: halted, an older epoch, or no permit. Nothing was sent."""
+    """The account's gate row forbids this order; nothing was sent.
+
+    `code` is `halted`, `epoch_older`, `no_permit` or `unknown_account`.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -76,6 +89,7 @@ class Intent(Contract):
     status: OrderStatus
     sends: int
     report: OrderReport | None = None
+    venue_order_id: str | None = None
 
 
 class OrderJournal(Protocol):
@@ -88,6 +102,7 @@ class OrderJournal(Protocol):
 
         Reads the account's gate row in the same transaction and raises `IntentRefused` for an order that raises
         exposure while the account is halted or the epoch is older. Protective and reducing legs always pass.
+        A row that was never sent passes the gate again.
         """
         ...
 
@@ -99,13 +114,21 @@ class OrderJournal(Protocol):
         """Count one send, just before its first byte."""
         ...
 
-    async def record_answer(self, key: OrderKey, answer: VenueAnswer) -> None: ...
-
-    async def record_order(self, key: OrderKey, order: VenueOrder, fills: Sequence[Fill]) -> OrderReport:
-        """Take the venue's view and its fills into the ledger in one transaction; repeating it changes nothing."""
+    async def record_answer(self, key: OrderKey, answer: VenueAnswer) -> None:
+        """Keep what a send was answered; a definite refusal makes an intended order `REFUSED`, nothing else changes."""
         ...
 
-    async def record_status(self, key: OrderKey, status: OrderStatus, *, reason: str) -> OrderReport: ...
+    async def record_order(self, key: OrderKey, order: VenueOrder, fills: Sequence[Fill]) -> OrderReport:
+        """Take the venue's view and its fills into the ledger in one transaction; repeating it changes nothing.
+
+        The report's numbers come from the stored fills; `missing_quantity` is what the venue has executed beyond them.
+        A terminal status that the venue gave never changes; an older view of the venue changes no status.
+        """
+        ...
+
+    async def record_status(self, key: OrderKey, status: OrderStatus, *, reason: str) -> OrderReport:
+        """Our own word on an order (`FROZEN`, `REFUSED`, `EXPIRED`); a terminal status stays as it is."""
+        ...
 
 
 class AccountBook(Protocol):
@@ -128,12 +151,36 @@ class AccountBook(Protocol):
         """The account as the ledger has it, marked at the newest marks; `None` for an unknown account."""
         ...
 
-    async def write_gate(self, realm: str, account: str, *, mode: Mode, epoch: int, reason: str, who: str) -> None: ...
+    async def position_view(self, realm: str, account: str, symbol: str) -> PositionView | None:
+        """The account's position in one symbol with its equity and cash; `None` for an unknown account."""
+        ...
+
+    async def write_gate(self, realm: str, account: str, *, mode: Mode, epoch: int, reason: str, who: str) -> None:
+        """Durable when it returns. A row of a higher epoch stays; an unknown account raises `StoreRefused`."""
+        ...
 
     async def record_equity(
         self, realm: str, account: str, *, as_of: datetime, marks: Sequence[tuple[str, Decimal]]
     ) -> Decimal:
-        """Mark the account at `marks` and store one equity row for (account, as_of); returns equity in USD."""
+        """Mark the account at `marks` and store one equity row for (account, as_of); returns equity in USD.
+
+        A second call for the same time replaces the row.
+        """
+        ...
+
+    async def record_outcome(
+        self,
+        realm: str,
+        account: str,
+        symbol: str,
+        decision_id: str,
+        *,
+        pnl_usd: Decimal,
+        return_fraction: Decimal,
+        exit_reason: str,
+        closed_at: datetime,
+    ) -> None:
+        """What a closed trade came to; the first record of a trade stays."""
         ...
 
 
@@ -158,7 +205,15 @@ class Decisions(Protocol):
 
     async def finish_decision(self, summary: DecisionSummary) -> None: ...
 
-    async def track_records(self, realm: str, *, regime: str, before: datetime) -> tuple[TrackRecord, TrackRecord]: ...
+    async def track_records(
+        self, realm: str, *, regime: str | None, before: datetime
+    ) -> tuple[TrackRecord, TrackRecord]:
+        """Primary and secondary, over finished decisions earlier than `before` in this trend regime (`None`: in any).
+
+        `grounding_failures` counts decisions in which a finding was fatal or repairable; `brier` is over the newest
+        500 closed trades before that time in decisions where the role said buy.
+        """
+        ...
 
 
 class OpenItem(Contract):
@@ -184,8 +239,32 @@ class LedgerReader(Protocol):
 
     async def opening_balances(self, realm: str, account: str) -> tuple[tuple[str, Decimal], ...]: ...
 
-    async def open_items(self, realm: str) -> tuple[OpenItem, ...]: ...
+    async def positions(self, realm: str, account: str) -> tuple[Position, ...]:
+        """The positions as stored, flat ones included, by symbol."""
+        ...
+
+    async def open_items(self, realm: str) -> tuple[OpenItem, ...]:
+        """Unresolved orders (`kind` `order`) and held positions (`position`) of all accounts, in a stable order."""
+        ...
 
     async def digest(self, realm: str) -> str:
         """One hash over all business columns of the realm, without wall-clock times, latencies and attempt counts."""
         ...
+
+
+class Periods(Protocol):
+    """Plans and the results of period jobs: the first one of a period is the one."""
+
+    async def keep_plan(self, realm: str, *, account: str, period: str, as_of: datetime, content_hash: str) -> str:
+        """Store it, or return the content hash of the plan already kept for the period."""
+        ...
+
+    async def find_plan(self, realm: str, *, account: str, period: str) -> str | None: ...
+
+    async def keep_report(
+        self, realm: str, *, kind: str, account: str, period: str, as_of: datetime, content_hash: str
+    ) -> str:
+        """Store it, or return the content hash of the report already kept for (kind, account, period)."""
+        ...
+
+    async def find_report(self, realm: str, *, kind: str, account: str, period: str) -> str | None: ...

@@ -1,0 +1,254 @@
+"""Accounts: what the owner brought, mode and epoch, marks and equity, closed trades."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from sqlalchemy import Row, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from activities.store.engine import Database
+from activities.store.holdings import position_from
+from activities.store.port import StoreRefused
+from activities.store.tables import (
+    AccountRow,
+    AuditRow,
+    BalanceRow,
+    EquityRow,
+    GateRow,
+    MarkRow,
+    PositionRow,
+    TradeOutcomeRow,
+)
+from trading.decision.models import PositionView
+from trading.ids import content_hash
+from trading.ledger.balances import USD_ASSETS
+from trading.ledger.marks import MarkedEquity, mark
+from trading.ledger.positions import Position
+from trading.money import ZERO
+from trading.risk.models import Exposure, Mode
+
+
+class AccountRows:
+    """`AccountBook` over the tables."""
+
+    _database: Database
+
+    async def open_account(
+        self,
+        realm: str,
+        *,
+        venue: str,
+        ledger: str,
+        account: str,
+        opening: Sequence[tuple[str, Decimal]],
+        as_of: datetime,
+    ) -> None:
+        cash = sum((amount for asset, amount in opening if asset in USD_ASSETS), ZERO)
+        who = {"realm": realm, "account": account}
+        async with self._database.write() as connection:
+            values = {"venue": venue, "ledger": ledger, "opened_as_of": as_of, "opening_equity_usd": cash}
+            if not await self._database.add(connection, AccountRow, who | values):
+                return
+            if opening:
+                rows = [{**who, "asset": asset, "opening": amount, "flows": ZERO} for asset, amount in opening]
+                await connection.execute(insert(BalanceRow), rows)
+            equity = {**who, "as_of": as_of, "equity_usd": cash, "cash_usd": cash, "peak_equity_usd": cash}
+            await connection.execute(insert(EquityRow), equity)
+            gate = {"mode": Mode.AUTO.value, "epoch": 0, "reason": "opened", "who": "ledger"}
+            await connection.execute(insert(GateRow), {**who, **gate, "written_at": datetime.now(UTC)})
+
+    async def exposure(self, realm: str, account: str) -> Exposure | None:
+        async with self._database.read() as connection:
+            opened = await _account(connection, realm, account)
+            if opened is None:
+                return None
+            marked = await _marked(connection, realm, account, {})
+            newest = await _newest_equity(connection, realm, account, None)
+            day_start, peak = opened.opening_equity_usd, opened.opening_equity_usd
+            if newest is not None:
+                peak = newest.peak_equity_usd
+                midnight = newest.as_of.replace(hour=0, minute=0, second=0, microsecond=0)
+                before = await _newest_equity(connection, realm, account, midnight)
+                day_start = before.equity_usd if before is not None else day_start
+            closed = select(func.count()).where(TradeOutcomeRow.realm == realm, TradeOutcomeRow.account == account)
+            return Exposure(
+                account=account,
+                mode=Mode(opened.mode),
+                epoch=opened.epoch,
+                cash_usd=marked.cash_usd,
+                holdings=marked.holdings,
+                day_start_equity_usd=day_start,
+                peak_equity_usd=max(peak, marked.equity_usd),
+                closed_trades=(await connection.execute(closed)).scalar_one(),
+            )
+
+    async def position_view(self, realm: str, account: str, symbol: str) -> PositionView | None:
+        async with self._database.read() as connection:
+            if await _account(connection, realm, account) is None:
+                return None
+            marked = await _marked(connection, realm, account, {})
+        held = next((holding for holding in marked.holdings if holding.symbol == symbol), None)
+        return PositionView(
+            account=account,
+            quantity=ZERO if held is None else held.quantity,
+            average_price=None if held is None else held.average_price,
+            equity_usd=marked.equity_usd,
+            cash_usd=marked.cash_usd,
+        )
+
+    async def write_gate(self, realm: str, account: str, *, mode: Mode, epoch: int, reason: str, who: str) -> None:
+        now = datetime.now(UTC)
+        values = {"realm": realm, "account": account, "mode": mode.value, "epoch": epoch, "reason": reason, "who": who}
+        async with self._database.write() as connection:
+            if await _account(connection, realm, account) is None:
+                raise StoreRefused(f"account {account} of {realm} is unknown: open it before its gate is written")
+            statement = self._database.insert(GateRow).values(**values, written_at=now)
+            news = {name: statement.excluded[name] for name in ("mode", "epoch", "reason", "who", "written_at")}
+            written = await connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["realm", "account"], set_=news, where=GateRow.epoch <= statement.excluded.epoch
+                ).returning(GateRow.epoch)
+            )
+            if written.scalar_one_or_none() is None:
+                return
+            entry = content_hash("|".join(("gate", account, str(epoch), mode.value, reason, who)))[:32]
+            await self._database.add(
+                connection,
+                AuditRow,
+                {
+                    "realm": realm,
+                    "entry_id": entry,
+                    "subject": account,
+                    "what": f"gate {mode.value} epoch {epoch}",
+                    "who": who,
+                    "reason": reason,
+                    "at": now,
+                },
+            )
+
+    async def record_equity(
+        self, realm: str, account: str, *, as_of: datetime, marks: Sequence[tuple[str, Decimal]]
+    ) -> Decimal:
+        async with self._database.write() as connection:
+            await self._database.serialise(connection, realm, account)
+            opened = await _account(connection, realm, account)
+            if opened is None:
+                raise StoreRefused(f"account {account} of {realm} is unknown: open it before its equity is recorded")
+            if marks:
+                await self._keep_marks(connection, realm, account, as_of, marks)
+            marked = await _marked(connection, realm, account, dict(marks))
+            before = await _newest_equity(connection, realm, account, as_of, strictly=True)
+            peak = opened.opening_equity_usd if before is None else before.peak_equity_usd
+            statement = self._database.insert(EquityRow).values(
+                realm=realm,
+                account=account,
+                as_of=as_of,
+                equity_usd=marked.equity_usd,
+                cash_usd=marked.cash_usd,
+                peak_equity_usd=max(peak, marked.equity_usd),
+            )
+            news = {name: statement.excluded[name] for name in ("equity_usd", "cash_usd", "peak_equity_usd")}
+            await connection.execute(
+                statement.on_conflict_do_update(index_elements=["realm", "account", "as_of"], set_=news)
+            )
+            return marked.equity_usd
+
+    async def _keep_marks(
+        self,
+        connection: AsyncConnection,
+        realm: str,
+        account: str,
+        as_of: datetime,
+        marks: Sequence[tuple[str, Decimal]],
+    ) -> None:
+        statement = self._database.insert(MarkRow).values(
+            [
+                {"realm": realm, "account": account, "symbol": symbol, "price": price, "as_of": as_of}
+                for symbol, price in sorted(dict(marks).items())
+            ]
+        )
+        await connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["realm", "account", "symbol"],
+                set_={"price": statement.excluded.price, "as_of": statement.excluded.as_of},
+                where=MarkRow.as_of <= statement.excluded.as_of,
+            )
+        )
+
+    async def record_outcome(
+        self,
+        realm: str,
+        account: str,
+        symbol: str,
+        decision_id: str,
+        *,
+        pnl_usd: Decimal,
+        return_fraction: Decimal,
+        exit_reason: str,
+        closed_at: datetime,
+    ) -> None:
+        async with self._database.write() as connection:
+            await self._database.add(
+                connection,
+                TradeOutcomeRow,
+                {
+                    "realm": realm,
+                    "account": account,
+                    "symbol": symbol,
+                    "decision_id": decision_id,
+                    "pnl_usd": pnl_usd,
+                    "return_fraction": return_fraction,
+                    "exit_reason": exit_reason,
+                    "closed_at": closed_at,
+                },
+            )
+
+
+async def _account(connection: AsyncConnection, realm: str, account: str) -> Row[Decimal, str, int] | None:
+    query = (
+        select(AccountRow.opening_equity_usd, GateRow.mode, GateRow.epoch)
+        .join(GateRow, (GateRow.realm == AccountRow.realm) & (GateRow.account == AccountRow.account))
+        .where(AccountRow.realm == realm, AccountRow.account == account)
+    )
+    return (await connection.execute(query)).one_or_none()
+
+
+async def _newest_equity(
+    connection: AsyncConnection, realm: str, account: str, at: datetime | None, *, strictly: bool = False
+) -> Row[datetime, Decimal, Decimal] | None:
+    query = select(EquityRow.as_of, EquityRow.equity_usd, EquityRow.peak_equity_usd).where(
+        EquityRow.realm == realm, EquityRow.account == account
+    )
+    if at is not None:
+        query = query.where(EquityRow.as_of < at if strictly else EquityRow.as_of <= at)
+    return (await connection.execute(query.order_by(EquityRow.as_of.desc()).limit(1))).one_or_none()
+
+
+async def load_positions(connection: AsyncConnection, realm: str, account: str) -> tuple[Position, ...]:
+    query = select(PositionRow.__table__).where(PositionRow.realm == realm, PositionRow.account == account)
+    rows = (await connection.execute(query)).mappings()
+    return tuple(sorted((position_from(row) for row in rows), key=lambda held: held.symbol))
+
+
+async def _marked(connection: AsyncConnection, realm: str, account: str, given: dict[str, Decimal]) -> MarkedEquity:
+    """The account at the given marks; else each symbol at the newer of its newest mark and its last fill."""
+    balances = await connection.execute(
+        select(BalanceRow.asset, BalanceRow.opening, BalanceRow.flows).where(
+            BalanceRow.realm == realm, BalanceRow.account == account
+        )
+    )
+    cash = sum((row.opening + row.flows for row in balances if row.asset in USD_ASSETS), ZERO)
+    positions = await load_positions(connection, realm, account)
+    marks = await connection.execute(
+        select(MarkRow.symbol, MarkRow.price, MarkRow.as_of).where(MarkRow.realm == realm, MarkRow.account == account)
+    )
+    known = {row.symbol: row for row in marks}
+    chosen = dict(given)
+    for held in positions:
+        newest = known.get(held.symbol)
+        if newest is not None and (held.last_fill_at is None or newest.as_of >= held.last_fill_at):
+            chosen.setdefault(held.symbol, newest.price)
+    return mark(cash, positions, chosen)

@@ -1,0 +1,282 @@
+"""Decision cards: opened once, filled step by step, finished once; and what earlier ones teach about a model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from sqlalchemy import ColumnElement, and_, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from activities.store.blobs import keep_blob, load_blob
+from activities.store.engine import Database
+from activities.store.recall import gather
+from activities.store.tables import (
+    AccountOutcomeRow,
+    DecisionRow,
+    FindingRow,
+    GateAnswerRow,
+    StanceRow,
+    TradeOutcomeRow,
+    VerificationRow,
+)
+from trading.decision.models import (
+    AccountOutcome,
+    Action,
+    DecisionHead,
+    DecisionSummary,
+    Finding,
+    Fusion,
+    Recall,
+    Role,
+    Severity,
+    Stance,
+    TrackRecord,
+)
+from trading.ids import canonical_json
+from trading.money import ONE, ZERO, quantised
+from trading.risk.models import GateAnswer
+
+CALIBRATION_TRADES = 500
+"""How many closed trades a Brier score looks back on: it keeps opening a decision cheap in a long campaign."""
+
+
+class DecisionRows:
+    """`Decisions` over the tables."""
+
+    _database: Database
+
+    async def open_decision(self, head: DecisionHead) -> DecisionSummary | None:
+        async with self._database.write() as connection:
+            values = head.model_dump(mode="python") | {
+                "accounts": canonical_json(head.accounts),
+                "finished": False,
+                "opened_at": datetime.now(UTC),
+            }
+            if await self._database.add(connection, DecisionRow, values):
+                return None
+            return await load_summary(connection, head.realm, head.decision_id, given=head)
+
+    async def recall(self, head: DecisionHead) -> tuple[str, int]:
+        async with self._database.read() as connection:
+            gathered = await gather(connection, head)
+        async with self._database.write() as connection:
+            text = canonical_json(gathered)
+            name = await keep_blob(self._database, connection, text, media_type="application/json")
+            await connection.execute(
+                update(DecisionRow).where(_of(head), DecisionRow.finished.is_(False)).values(recall_hash=name)
+            )
+        return name, len(gathered.items)
+
+    async def load_recall(self, recall_hash: str) -> Recall:
+        async with self._database.read() as connection:
+            text = await load_blob(connection, recall_hash)
+        if text is None:
+            raise KeyError(f"nothing is stored under {recall_hash}")
+        return Recall.model_validate_json(text)
+
+    async def record_findings(
+        self, head: DecisionHead, stance: Stance, findings: Sequence[Finding], *, step: str
+    ) -> None:
+        key = {"realm": head.realm, "decision_id": head.decision_id, "step": step, "role": stance.role.value}
+        async with self._database.write() as connection:
+            verified = {
+                "verdict": stance.verdict.value,
+                "answer_hash": stance.answer_hash,
+                "stance": canonical_json(stance),
+            }
+            if await self._database.add(connection, VerificationRow, key | verified) and findings:
+                rows = [{**key, "place": place, **finding.model_dump()} for place, finding in enumerate(findings)]
+                await connection.execute(insert(FindingRow), rows)
+
+    async def record_gate(self, head: DecisionHead, answer: GateAnswer, *, account: str) -> None:
+        async with self._database.write() as connection:
+            await self._database.add(
+                connection,
+                GateAnswerRow,
+                {
+                    "realm": head.realm,
+                    "decision_id": head.decision_id,
+                    "account": account,
+                    "request_id": answer.request_id,
+                    "binding": answer.binding,
+                    "answer": canonical_json(answer),
+                },
+            )
+
+    async def finish_decision(self, summary: DecisionSummary) -> None:
+        """Store the end once; a second call changes nothing. Raises `ValueError` for a decision never opened."""
+        head, fusion = summary.head, summary.fusion
+        key = {"realm": head.realm, "decision_id": head.decision_id}
+        async with self._database.write() as connection:
+            done = await connection.execute(
+                update(DecisionRow)
+                .where(_of(head), DecisionRow.finished.is_(False))
+                .values(
+                    finished=True,
+                    snapshot_hash=summary.snapshot_hash,
+                    trend_regime=summary.trend_regime.value,
+                    risk_regime=summary.risk_regime.value,
+                    fusion_outcome=None if fusion is None else fusion.outcome.value,
+                    fusion=None if fusion is None else canonical_json(fusion),
+                    finished_at=datetime.now(UTC),
+                )
+            )
+            if not done.rowcount:
+                if await load_summary(connection, head.realm, head.decision_id) is None:
+                    raise ValueError(f"decision {head.decision_id} of {head.realm} was never opened")
+                return
+            if summary.stances:
+                rows = [{**key, **_stance(stance, place)} for place, stance in enumerate(summary.stances)]
+                await connection.execute(insert(StanceRow), rows)
+            if summary.outcomes:
+                ends = [{**key, **_outcome(outcome, place)} for place, outcome in enumerate(summary.outcomes)]
+                await connection.execute(insert(AccountOutcomeRow), ends)
+
+    async def track_records(
+        self, realm: str, *, regime: str | None, before: datetime
+    ) -> tuple[TrackRecord, TrackRecord]:
+        scope = and_(DecisionRow.realm == realm, DecisionRow.finished.is_(True), DecisionRow.as_of < before)
+        if regime is not None:
+            scope = and_(scope, DecisionRow.trend_regime == regime)
+        async with self._database.read() as connection:
+            decisions = await _decisions(connection, scope)
+            failures = await _failures(connection, scope)
+            brier = await _brier(connection, scope, before)
+        first, second = (
+            TrackRecord(
+                role=role,
+                decisions=decisions.get(role.value, 0),
+                grounding_failures=failures.get(role.value, 0),
+                brier=brier.get(role.value),
+            )
+            for role in (Role.PRIMARY, Role.SECONDARY)
+        )
+        return first, second
+
+
+def _of(head: DecisionHead) -> ColumnElement[bool]:
+    return and_(DecisionRow.realm == head.realm, DecisionRow.decision_id == head.decision_id)
+
+
+def _stance(stance: Stance, place: int) -> dict[str, object]:
+    return {
+        "role": stance.role.value,
+        "place": place,
+        "verdict": stance.verdict.value,
+        "action": None if stance.action is None else stance.action.value,
+        "win_probability": stance.win_probability,
+        "stance": canonical_json(stance),
+    }
+
+
+def _outcome(outcome: AccountOutcome, place: int) -> dict[str, object]:
+    lists = {name: canonical_json(getattr(outcome, name)) for name in ("reasons", "client_order_ids", "execution_ids")}
+    return {**outcome.model_dump(mode="python"), **lists, "place": place}
+
+
+async def load_summary(
+    connection: AsyncConnection, realm: str, decision_id: str, *, given: DecisionHead | None = None
+) -> DecisionSummary | None:
+    """The stored end of a decision, or `None` while it has none.
+
+    Raises `ValueError` where the stored head is not the one `given`: one id must not stand for two decisions.
+    """
+    query = select(DecisionRow.__table__).where(DecisionRow.realm == realm, DecisionRow.decision_id == decision_id)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    if row is None:
+        return None
+    values = {name: row[name] for name in DecisionHead.model_fields}
+    head = DecisionHead(**values | {"accounts": tuple(json.loads(row["accounts"]))})
+    if given is not None and (given.symbol, given.as_of, given.cause) != (head.symbol, head.as_of, head.cause):
+        raise ValueError(f"decision {decision_id} is recorded as {head}, now told as {given}")
+    if not row["finished"]:
+        return None
+    stances = await connection.execute(
+        select(StanceRow.stance)
+        .where(StanceRow.realm == realm, StanceRow.decision_id == decision_id)
+        .order_by(StanceRow.place)
+    )
+    ends = await connection.execute(
+        select(AccountOutcomeRow.__table__)
+        .where(AccountOutcomeRow.realm == realm, AccountOutcomeRow.decision_id == decision_id)
+        .order_by(AccountOutcomeRow.place)
+    )
+    return DecisionSummary(
+        head=head,
+        snapshot_hash=row["snapshot_hash"],
+        trend_regime=row["trend_regime"],
+        risk_regime=row["risk_regime"],
+        stances=tuple(Stance.model_validate_json(text) for (text,) in stances),
+        fusion=None if row["fusion"] is None else Fusion.model_validate_json(row["fusion"]),
+        outcomes=tuple(
+            AccountOutcome(
+                account=end["account"],
+                outcome=end["outcome"],
+                reasons=tuple(json.loads(end["reasons"])),
+                permit_id=end["permit_id"],
+                notional_usd=end["notional_usd"],
+                client_order_ids=tuple(json.loads(end["client_order_ids"])),
+                execution_ids=tuple(json.loads(end["execution_ids"])),
+            )
+            for end in ends.mappings()
+        ),
+    )
+
+
+async def _decisions(connection: AsyncConnection, scope: ColumnElement[bool]) -> dict[str, int]:
+    query = (
+        select(StanceRow.role, func.count())
+        .join(
+            DecisionRow,
+            and_(DecisionRow.realm == StanceRow.realm, DecisionRow.decision_id == StanceRow.decision_id),
+        )
+        .where(scope)
+        .group_by(StanceRow.role)
+    )
+    return dict((await connection.execute(query)).all())
+
+
+async def _failures(connection: AsyncConnection, scope: ColumnElement[bool]) -> dict[str, int]:
+    query = (
+        select(FindingRow.role, func.count(FindingRow.decision_id.distinct()))
+        .join(
+            DecisionRow,
+            and_(DecisionRow.realm == FindingRow.realm, DecisionRow.decision_id == FindingRow.decision_id),
+        )
+        .where(scope, FindingRow.severity.in_([Severity.FATAL.value, Severity.REPAIRABLE.value]))
+        .group_by(FindingRow.role)
+    )
+    return dict((await connection.execute(query)).all())
+
+
+async def _brier(connection: AsyncConnection, scope: ColumnElement[bool], before: datetime) -> dict[str, Decimal]:
+    """Mean squared distance between the promised win probability and 1 for a gain, 0 for none."""
+    recent = (
+        select(TradeOutcomeRow.realm, TradeOutcomeRow.decision_id, TradeOutcomeRow.pnl_usd)
+        .join(
+            DecisionRow,
+            and_(DecisionRow.realm == TradeOutcomeRow.realm, DecisionRow.decision_id == TradeOutcomeRow.decision_id),
+        )
+        .where(scope, TradeOutcomeRow.closed_at < before)
+        .order_by(
+            TradeOutcomeRow.closed_at.desc(),
+            TradeOutcomeRow.decision_id,
+            TradeOutcomeRow.account,
+            TradeOutcomeRow.symbol,
+        )
+        .limit(CALIBRATION_TRADES)
+        .subquery()
+    )
+    query = (
+        select(StanceRow.role, StanceRow.win_probability, recent.c.pnl_usd)
+        .join(recent, and_(recent.c.realm == StanceRow.realm, recent.c.decision_id == StanceRow.decision_id))
+        .where(StanceRow.action == Action.BUY.value)
+    )
+    errors: dict[str, list[Decimal]] = {}
+    for role, promised, pnl in await connection.execute(query):
+        won = ONE if pnl > 0 else ZERO
+        errors.setdefault(role, []).append((promised - won) ** 2)
+    return {role: quantised(sum(each, ZERO) / len(each)) for role, each in errors.items()}

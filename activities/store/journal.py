@@ -1,0 +1,278 @@
+"""Orders and fills: the intent before the effect, the venue's word after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, RowMapping, and_, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from activities.exchange.port import PreparedOrder, VenueAnswer
+from activities.store.engine import Database
+from activities.store.holdings import take_fills
+from activities.store.port import Intent, IntentRefused
+from activities.store.tables import FillRow, GateRow, OrderRow
+from trading.ledger.positions import assets_of, quote_value
+from trading.money import ZERO
+from trading.orders.models import (
+    TERMINAL,
+    Fill,
+    Leg,
+    OrderKey,
+    OrderReport,
+    OrderRequest,
+    OrderStatus,
+    OutcomeClass,
+    Side,
+    VenueOrder,
+)
+from trading.risk.models import Mode
+
+REQUEST_COLUMNS = tuple(OrderRequest.model_fields)
+
+
+class JournalRows:
+    """`OrderJournal` over the tables."""
+
+    _database: Database
+
+    async def find_intent(self, key: OrderKey) -> Intent | None:
+        async with self._database.read() as connection:
+            row = await _find(connection, key)
+        return None if row is None else intent_of(row)
+
+    async def record_intent(self, request: OrderRequest, prepared: PreparedOrder) -> Intent:
+        async with self._database.write() as connection:
+            row = await _find(connection, request.key)
+            if row is None:
+                if request.raises_exposure:
+                    await _check_gate(connection, request)
+                await self._database.add(connection, OrderRow, _intent_values(request, prepared))
+                row = await _find(connection, request.key)
+                assert row is not None, "a row that was inserted or was in the way is there"
+            elif request.raises_exposure and row["sends"] == 0:
+                await _check_gate(connection, request)
+            intent = intent_of(row)
+            if intent.request != request:
+                unlike = _unlike(intent.request, request)
+                raise ValueError(f"order {request.client_order_id} is recorded with another request: {unlike}")
+            return intent
+
+    async def record_resend(self, key: OrderKey, prepared: PreparedOrder) -> Intent:
+        async with self._database.write() as connection:
+            intent = intent_of(await _locked(self._database, connection, key))
+            if intent.request.raises_exposure:
+                await _check_gate(connection, intent.request)
+            if intent.status not in {OrderStatus.INTENDED, OrderStatus.FROZEN}:
+                raise ValueError(
+                    f"order {key.client_order_id} is {intent.status.value}: only an unresolved one is sent again"
+                )
+            await connection.execute(update(OrderRow).where(_at(key)).values(prepared=prepared.model_dump_json()))
+            return intent.model_copy(update={"prepared": prepared})
+
+    async def record_sent(self, key: OrderKey) -> None:
+        async with self._database.write() as connection:
+            done = await connection.execute(update(OrderRow).where(_at(key)).values(sends=OrderRow.sends + 1))
+            if not done.rowcount:
+                raise _unknown(key)
+
+    async def record_answer(self, key: OrderKey, answer: VenueAnswer) -> None:
+        async with self._database.write() as connection:
+            row = await _locked(self._database, connection, key)
+            if row["venue_order_id"] is not None or OrderStatus(row["status"]) in TERMINAL:
+                return
+            values: dict[str, Any] = {"outcome": answer.outcome.value, "reason": answer.message}
+            if answer.outcome is OutcomeClass.REFUSED and row["status"] == OrderStatus.INTENDED.value:
+                values |= {"status": OrderStatus.REFUSED.value, "code": answer.code}
+            await connection.execute(update(OrderRow).where(_at(key)).values(**values))
+
+    async def record_order(self, key: OrderKey, order: VenueOrder, fills: Sequence[Fill]) -> OrderReport:
+        async with self._database.write() as connection:
+            row = await _locked(self._database, connection, key)
+            _same_order(row, order, fills)
+            known = await _fills_of(connection, key)
+            fresh = _fresh(known, fills)
+            if fresh:
+                values = [_fill_values(key, fill) for fill in fresh]
+                await connection.execute(insert(FillRow), values)
+                await take_fills(self._database, connection, key, fresh)
+            told = _venue_values(row, order) | _sums(row["symbol"], (*known, *fresh))
+            changed = {name: value for name, value in told.items() if row[name] != value}
+            if changed:
+                await connection.execute(update(OrderRow).where(_at(key)).values(**changed))
+            return report_of({**row, **changed})
+
+    async def record_status(self, key: OrderKey, status: OrderStatus, *, reason: str) -> OrderReport:
+        async with self._database.write() as connection:
+            row = await _locked(self._database, connection, key)
+            if OrderStatus(row["status"]) in TERMINAL or row["status"] == status.value:
+                return report_of(row)
+            values = {"status": status.value, "reason": reason}
+            await connection.execute(update(OrderRow).where(_at(key)).values(**values))
+            return report_of({**row, **values})
+
+
+def _at(key: OrderKey) -> ColumnElement[bool]:
+    return and_(
+        OrderRow.realm == key.realm, OrderRow.account == key.account, OrderRow.client_order_id == key.client_order_id
+    )
+
+
+def _unknown(key: OrderKey) -> ValueError:
+    return ValueError(
+        f"order {key.client_order_id} of account {key.account} in {key.realm} has no intent: record it first"
+    )
+
+
+async def _find(connection: AsyncConnection, key: OrderKey) -> RowMapping | None:
+    return (await connection.execute(select(OrderRow.__table__).where(_at(key)))).mappings().one_or_none()
+
+
+async def _locked(database: Database, connection: AsyncConnection, key: OrderKey) -> RowMapping:
+    """The order's row, with the account's ledger to ourselves."""
+    await database.serialise(connection, key.realm, key.account)
+    row = await _find(connection, key)
+    if row is None:
+        raise _unknown(key)
+    return row
+
+
+async def _check_gate(connection: AsyncConnection, request: OrderRequest) -> None:
+    query = (
+        select(GateRow.mode, GateRow.epoch)
+        .where(GateRow.realm == request.realm, GateRow.account == request.account)
+        .with_for_update()
+    )
+    gate = (await connection.execute(query)).one_or_none()
+    if gate is None:
+        raise IntentRefused("unknown_account", f"account {request.account} of {request.realm} has no gate row")
+    if gate.mode == Mode.HALTED.value:
+        raise IntentRefused("halted", f"account {request.account} is halted")
+    if request.epoch < gate.epoch:
+        message = f"the order's epoch {request.epoch} is older than the account's {gate.epoch}: ask the desk again"
+        raise IntentRefused("epoch_older", message)
+    if request.permit_id is None:
+        raise IntentRefused("no_permit", "an order that raises exposure needs a permit of the desk")
+
+
+def _intent_values(request: OrderRequest, prepared: PreparedOrder) -> dict[str, Any]:
+    return {
+        **request.model_dump(mode="python"),
+        "status": OrderStatus.INTENDED.value,
+        "code": None,
+        "venue_order_id": None,
+        "venue_executed_quantity": ZERO,
+        "executed_quantity": ZERO,
+        "executed_quote": ZERO,
+        "commission_base": ZERO,
+        "commission_quote": ZERO,
+        "observed_at": request.as_of,
+        "reason": "",
+        "outcome": OutcomeClass.NOT_SENT.value,
+        "sends": 0,
+        "prepared": prepared.model_dump_json(),
+        "intended_at": datetime.now(UTC),
+    }
+
+
+def _unlike(recorded: OrderRequest, given: OrderRequest) -> str:
+    unlike = [
+        f"{name} {getattr(recorded, name)} is now {getattr(given, name)}"
+        for name in REQUEST_COLUMNS
+        if getattr(recorded, name) != getattr(given, name)
+    ]
+    return ", ".join(unlike)
+
+
+def _same_order(row: RowMapping, order: VenueOrder, fills: Sequence[Fill]) -> None:
+    """A venue's answer about something else must not enter this order's row."""
+    mine = (row["client_order_id"], row["symbol"], row["side"])
+    heard = [(told.client_order_id, told.symbol, told.side.value) for told in fills]
+    for theirs in ((order.client_order_id, order.symbol, order.side.value), *heard):
+        if mine != theirs:
+            raise ValueError(f"the venue's {' '.join(theirs)} is not the order {' '.join(mine)}")
+    if row["venue_order_id"] not in {None, order.venue_order_id}:
+        known = f"order {row['client_order_id']} is {row['venue_order_id']} at the venue"
+        raise ValueError(f"{known}, now told as {order.venue_order_id}")
+
+
+async def _fills_of(connection: AsyncConnection, key: OrderKey) -> tuple[Fill, ...]:
+    query = select(FillRow.__table__).where(
+        FillRow.realm == key.realm, FillRow.account == key.account, FillRow.client_order_id == key.client_order_id
+    )
+    return tuple(fill_of(row) for row in (await connection.execute(query)).mappings())
+
+
+def _fresh(known: Sequence[Fill], told: Sequence[Fill]) -> tuple[Fill, ...]:
+    """What is new in `told`; raises `ValueError` where a stored trade is now told differently."""
+    by_id = {fill.trade_id: fill for fill in known}
+    fresh: dict[str, Fill] = {}
+    for fill in told:
+        stored = by_id.get(fill.trade_id) or fresh.setdefault(fill.trade_id, fill)
+        if stored != fill:
+            raise ValueError(f"trade {fill.trade_id} of {fill.symbol} is stored as {stored} and now told as {fill}")
+    return tuple(fresh.values())
+
+
+def _venue_values(row: RowMapping, order: VenueOrder) -> dict[str, Any]:
+    settled = OrderStatus(row["status"]) in TERMINAL and row["venue_order_id"] is not None
+    older = order.status not in TERMINAL and (
+        order.updated_at < row["observed_at"] or order.executed_quantity < row["venue_executed_quantity"]
+    )
+    values = {"venue_order_id": order.venue_order_id, "outcome": OutcomeClass.ACCEPTED.value}
+    values["venue_executed_quantity"] = max(order.executed_quantity, row["venue_executed_quantity"])
+    if settled or (older and row["venue_order_id"] is not None):
+        return values
+    return values | {"status": order.status.value, "observed_at": order.updated_at, "code": None, "reason": ""}
+
+
+def _sums(symbol: str, fills: Sequence[Fill]) -> dict[str, Decimal]:
+    base, quote = assets_of(symbol)
+    return {
+        "executed_quantity": sum((fill.quantity for fill in fills), ZERO),
+        "executed_quote": sum((quote_value(fill) for fill in fills), ZERO),
+        "commission_base": sum((fill.commission for fill in fills if fill.commission_asset == base), ZERO),
+        "commission_quote": sum((fill.commission for fill in fills if fill.commission_asset == quote), ZERO),
+    }
+
+
+def _fill_values(key: OrderKey, fill: Fill) -> dict[str, Any]:
+    return {"realm": key.realm, "account": key.account, **fill.model_dump(mode="python")}
+
+
+def fill_of(row: RowMapping) -> Fill:
+    return Fill(**{name: row[name] for name in Fill.model_fields})
+
+
+def intent_of(row: RowMapping) -> Intent:
+    request = OrderRequest(**{name: row[name] for name in REQUEST_COLUMNS})
+    status = OrderStatus(row["status"])
+    return Intent(
+        request=request,
+        prepared=PreparedOrder.model_validate_json(row["prepared"]),
+        status=status,
+        sends=row["sends"],
+        report=None if status is OrderStatus.INTENDED and not row["sends"] else report_of(row),
+        venue_order_id=row["venue_order_id"],
+    )
+
+
+def report_of(row: RowMapping | dict[str, Any]) -> OrderReport:
+    return OrderReport(
+        client_order_id=row["client_order_id"],
+        status=OrderStatus(row["status"]),
+        outcome=OutcomeClass(row["outcome"]),
+        side=Side(row["side"]),
+        leg=Leg(row["leg"]),
+        executed_quantity=row["executed_quantity"],
+        executed_quote=row["executed_quote"],
+        commission_base=row["commission_base"],
+        commission_quote=row["commission_quote"],
+        missing_quantity=max(row["venue_executed_quantity"] - row["executed_quantity"], ZERO),
+        code=row["code"],
+        reason=row["reason"],
+        observed_at=row["observed_at"],
+    )

@@ -1,0 +1,352 @@
+"""The ground: decisions, model calls, orders, fills, positions, accounts, plans, reports, blobs, audit."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from activities.store.columns import Exact, UtcTime
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "account_outcomes",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("decision_id", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("reasons", sa.Text(), nullable=False),
+        sa.Column("permit_id", sa.Text(), nullable=True),
+        sa.Column("notional_usd", Exact(), nullable=True),
+        sa.Column("client_order_ids", sa.Text(), nullable=False),
+        sa.Column("execution_ids", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "decision_id", "account", name=op.f("pk_account_outcomes")),
+    )
+    op.create_table(
+        "accounts",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("venue", sa.Text(), nullable=False),
+        sa.Column("ledger", sa.Text(), nullable=False),
+        sa.Column("opened_as_of", UtcTime(), nullable=False),
+        sa.Column("opening_equity_usd", Exact(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "account", name=op.f("pk_accounts")),
+    )
+    op.create_table(
+        "audit",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("entry_id", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "entry_id", name=op.f("pk_audit")),
+    )
+    op.create_table(
+        "balances",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("asset", sa.Text(), nullable=False),
+        sa.Column("opening", Exact(), nullable=False),
+        sa.Column("flows", Exact(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "account", "asset", name=op.f("pk_balances")),
+    )
+    op.create_table(
+        "blobs",
+        sa.Column("content_hash", sa.Text(), nullable=False),
+        sa.Column("media_type", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("content_hash", name=op.f("pk_blobs")),
+    )
+    op.create_table(
+        "decisions",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("decision_id", sa.Text(), nullable=False),
+        sa.Column("venue", sa.Text(), nullable=False),
+        sa.Column("ledger", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("as_of", UtcTime(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("accounts", sa.Text(), nullable=False),
+        sa.Column("playbook_version", sa.Text(), nullable=False),
+        sa.Column("finished", sa.Boolean(), nullable=False),
+        sa.Column("recall_hash", sa.Text(), nullable=True),
+        sa.Column("snapshot_hash", sa.Text(), nullable=True),
+        sa.Column("trend_regime", sa.Text(), nullable=True),
+        sa.Column("risk_regime", sa.Text(), nullable=True),
+        sa.Column("fusion_outcome", sa.Text(), nullable=True),
+        sa.Column("fusion", sa.Text(), nullable=True),
+        sa.Column("opened_at", UtcTime(), nullable=False),
+        sa.Column("finished_at", UtcTime(), nullable=True),
+        sa.PrimaryKeyConstraint("realm", "decision_id", name=op.f("pk_decisions")),
+    )
+    op.create_index(op.f("ix_decisions_realm_as_of"), "decisions", ["realm", "as_of"], unique=False)
+    op.create_index(
+        op.f("ix_decisions_realm_symbol_trend_regime_as_of"),
+        "decisions",
+        ["realm", "symbol", "trend_regime", "as_of"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_decisions_realm_trend_regime_as_of"), "decisions", ["realm", "trend_regime", "as_of"], unique=False
+    )
+    op.create_table(
+        "equity",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("as_of", UtcTime(), nullable=False),
+        sa.Column("equity_usd", Exact(), nullable=False),
+        sa.Column("cash_usd", Exact(), nullable=False),
+        sa.Column("peak_equity_usd", Exact(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "account", "as_of", name=op.f("pk_equity")),
+    )
+    op.create_table(
+        "gate_answers",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("decision_id", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("request_id", sa.Text(), nullable=False),
+        sa.Column("binding", sa.Text(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "decision_id", "account", "request_id", name=op.f("pk_gate_answers")),
+    )
+    op.create_table(
+        "marks",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("price", Exact(), nullable=False),
+        sa.Column("as_of", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "account", "symbol", name=op.f("pk_marks")),
+    )
+    op.create_table(
+        "model_calls",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("decision_id", sa.Text(), nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("prompt_hash", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("is_rule_based", sa.Boolean(), nullable=False),
+        sa.Column("answer_hash", sa.Text(), nullable=False),
+        sa.Column("prompt_tokens", sa.Integer(), nullable=False),
+        sa.Column("completion_tokens", sa.Integer(), nullable=False),
+        sa.Column("cost_usd", Exact(), nullable=False),
+        sa.Column("latency_ms", sa.Integer(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("finished_at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "decision_id", "step", "model", "prompt_hash", name=op.f("pk_model_calls")),
+    )
+    op.create_table(
+        "orders",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("client_order_id", sa.Text(), nullable=False),
+        sa.Column("venue", sa.Text(), nullable=False),
+        sa.Column("ledger", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("decision_id", sa.Text(), nullable=False),
+        sa.Column("leg", sa.Text(), nullable=False),
+        sa.Column("slice_number", sa.Integer(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("side", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("quantity", Exact(), nullable=False),
+        sa.Column("time_in_force", sa.Text(), nullable=True),
+        sa.Column("price", Exact(), nullable=True),
+        sa.Column("stop_price", Exact(), nullable=True),
+        sa.Column("as_of", UtcTime(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("permit_id", sa.Text(), nullable=True),
+        sa.Column("expected_price", Exact(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("code", sa.Integer(), nullable=True),
+        sa.Column("venue_order_id", sa.Text(), nullable=True),
+        sa.Column("venue_executed_quantity", Exact(), nullable=False),
+        sa.Column("executed_quantity", Exact(), nullable=False),
+        sa.Column("executed_quote", Exact(), nullable=False),
+        sa.Column("commission_base", Exact(), nullable=False),
+        sa.Column("commission_quote", Exact(), nullable=False),
+        sa.Column("observed_at", UtcTime(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("sends", sa.Integer(), nullable=False),
+        sa.Column("prepared", sa.Text(), nullable=False),
+        sa.Column("intended_at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "account", "client_order_id", name=op.f("pk_orders")),
+    )
+    op.create_index(op.f("ix_orders_realm_account_symbol"), "orders", ["realm", "account", "symbol"], unique=False)
+    op.create_index(op.f("ix_orders_realm_decision_id"), "orders", ["realm", "decision_id"], unique=False)
+    op.create_index(op.f("ix_orders_realm_status"), "orders", ["realm", "status"], unique=False)
+    op.create_table(
+        "outcomes",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("decision_id", sa.Text(), nullable=False),
+        sa.Column("pnl_usd", Exact(), nullable=False),
+        sa.Column("return_fraction", Exact(), nullable=False),
+        sa.Column("exit_reason", sa.Text(), nullable=False),
+        sa.Column("closed_at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "account", "symbol", "decision_id", name=op.f("pk_outcomes")),
+    )
+    op.create_index(op.f("ix_outcomes_realm_closed_at"), "outcomes", ["realm", "closed_at"], unique=False)
+    op.create_index(op.f("ix_outcomes_realm_decision_id"), "outcomes", ["realm", "decision_id"], unique=False)
+    op.create_table(
+        "plans",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("period", sa.Text(), nullable=False),
+        sa.Column("as_of", UtcTime(), nullable=False),
+        sa.Column("content_hash", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "account", "period", name=op.f("pk_plans")),
+    )
+    op.create_table(
+        "positions",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("quantity", Exact(), nullable=False),
+        sa.Column("cost", Exact(), nullable=False),
+        sa.Column("realised_pnl", Exact(), nullable=False),
+        sa.Column("fifo_pnl", Exact(), nullable=False),
+        sa.Column("fees", Exact(), nullable=False),
+        sa.Column("fills", sa.Integer(), nullable=False),
+        sa.Column("lots", sa.Text(), nullable=False),
+        sa.Column("unvalued_fees", sa.Text(), nullable=False),
+        sa.Column("last_trade_id", sa.Text(), nullable=True),
+        sa.Column("last_price", Exact(), nullable=True),
+        sa.Column("last_fill_at", UtcTime(), nullable=True),
+        sa.PrimaryKeyConstraint("realm", "account", "symbol", name=op.f("pk_positions")),
+    )
+    op.create_table(
+        "reports",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("period", sa.Text(), nullable=False),
+        sa.Column("as_of", UtcTime(), nullable=False),
+        sa.Column("content_hash", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "kind", "account", "period", name=op.f("pk_reports")),
+    )
+    op.create_table(
+        "stances",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("decision_id", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("verdict", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=True),
+        sa.Column("win_probability", Exact(), nullable=False),
+        sa.Column("stance", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "decision_id", "role", name=op.f("pk_stances")),
+    )
+    op.create_table(
+        "verifications",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("decision_id", sa.Text(), nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("verdict", sa.Text(), nullable=False),
+        sa.Column("answer_hash", sa.Text(), nullable=True),
+        sa.Column("stance", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "decision_id", "step", "role", name=op.f("pk_verifications")),
+    )
+    op.create_table(
+        "fills",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("trade_id", sa.Text(), nullable=False),
+        sa.Column("venue_order_id", sa.Text(), nullable=False),
+        sa.Column("client_order_id", sa.Text(), nullable=False),
+        sa.Column("side", sa.Text(), nullable=False),
+        sa.Column("price", Exact(), nullable=False),
+        sa.Column("quantity", Exact(), nullable=False),
+        sa.Column("commission", Exact(), nullable=False),
+        sa.Column("commission_asset", sa.Text(), nullable=False),
+        sa.Column("is_maker", sa.Boolean(), nullable=False),
+        sa.Column("filled_at", UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["realm", "account", "client_order_id"],
+            ["orders.realm", "orders.account", "orders.client_order_id"],
+            name=op.f("fk_fills_orders"),
+        ),
+        sa.PrimaryKeyConstraint("realm", "account", "symbol", "trade_id", name=op.f("pk_fills")),
+    )
+    op.create_index(
+        op.f("ix_fills_realm_account_client_order_id"), "fills", ["realm", "account", "client_order_id"], unique=False
+    )
+    op.create_table(
+        "findings",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("decision_id", sa.Text(), nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("expected", sa.Text(), nullable=False),
+        sa.Column("found", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["realm", "decision_id", "step", "role"],
+            ["verifications.realm", "verifications.decision_id", "verifications.step", "verifications.role"],
+            name=op.f("fk_findings_verifications"),
+        ),
+        sa.PrimaryKeyConstraint("realm", "decision_id", "step", "role", "place", name=op.f("pk_findings")),
+    )
+    op.create_table(
+        "gates",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("written_at", UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["realm", "account"], ["accounts.realm", "accounts.account"], name=op.f("fk_gates_accounts")
+        ),
+        sa.PrimaryKeyConstraint("realm", "account", name=op.f("pk_gates")),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("gates")
+    op.drop_table("findings")
+    op.drop_index(op.f("ix_fills_realm_account_client_order_id"), table_name="fills")
+    op.drop_table("fills")
+    op.drop_table("verifications")
+    op.drop_table("stances")
+    op.drop_table("reports")
+    op.drop_table("positions")
+    op.drop_table("plans")
+    op.drop_index(op.f("ix_outcomes_realm_decision_id"), table_name="outcomes")
+    op.drop_index(op.f("ix_outcomes_realm_closed_at"), table_name="outcomes")
+    op.drop_table("outcomes")
+    op.drop_index(op.f("ix_orders_realm_status"), table_name="orders")
+    op.drop_index(op.f("ix_orders_realm_decision_id"), table_name="orders")
+    op.drop_index(op.f("ix_orders_realm_account_symbol"), table_name="orders")
+    op.drop_table("orders")
+    op.drop_table("model_calls")
+    op.drop_table("marks")
+    op.drop_table("gate_answers")
+    op.drop_table("equity")
+    op.drop_index(op.f("ix_decisions_realm_trend_regime_as_of"), table_name="decisions")
+    op.drop_index(op.f("ix_decisions_realm_symbol_trend_regime_as_of"), table_name="decisions")
+    op.drop_index(op.f("ix_decisions_realm_as_of"), table_name="decisions")
+    op.drop_table("decisions")
+    op.drop_table("blobs")
+    op.drop_table("balances")
+    op.drop_table("audit")
+    op.drop_table("accounts")
+    op.drop_table("account_outcomes")

@@ -1,0 +1,36 @@
+"""The one store behind all ports of the database."""
+
+from __future__ import annotations
+
+from activities.store.accounts import AccountRows
+from activities.store.answers import AnswerRows
+from activities.store.blobs import BlobRows
+from activities.store.decisions import DecisionRows
+from activities.store.engine import Database
+from activities.store.journal import JournalRows
+from activities.store.ledger_reader import LedgerRows
+from activities.store.periods import PeriodRows
+
+
+class Store(BlobRows, AnswerRows, JournalRows, AccountRows, DecisionRows, LedgerRows, PeriodRows):
+    """All ports of `activities.store.port`, over one migrated database and one event loop."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @property
+    def database(self) -> Database:
+        """For the read models of `activities.store.reading`."""
+        return self._database
+
+    async def aclose(self) -> None:
+        """Close every connection; what was acknowledged is durable already."""
+        await self._database.aclose()
+
+
+async def open_store(url: str) -> Store:
+    """Open the database at `sqlite+aiosqlite:///PATH` or `postgresql+psycopg://...`; `migrate(url)` must have run.
+
+    Raises `ValueError` for another form. Connections are made when they are first needed.
+    """
+    return Store(Database(url))
