@@ -95,7 +95,7 @@ def _binance(exchange: Exchange, endpoint: Endpoint) -> Any:
         headers: dict[str, str] = {}
         try:
             _catch_up(exchange)
-            content = _answer(exchange, endpoint, str(request.url.query), body, key, headers)
+            content = _answer(exchange, endpoint, request.scope["query_string"].decode("latin-1"), body, key, headers)
             return Response(content, headers=headers, media_type=_JSON)
         except Refusal as refusal:
             if isinstance(refusal, LimitReached) and refusal.retry_after_s is not None:

@@ -179,13 +179,14 @@ class Engine:
 
     def _accepted(self, account: str, market: Market, draft: Draft, client_id: str, locked: Decimal) -> Order:
         state, now_ms = self.state, self.state.now_ms
+        use = state.uses_of(account, market.symbol, client_id)
         number = order_id(
             seed=self.model.seed,
             symbol=market.symbol,
             account=account,
             client_id=client_id,
             created_ms=now_ms,
-            use=state.uses_of(account, market.symbol, client_id),
+            use=use,
         )
         order = Order(
             account=account,
@@ -203,6 +204,7 @@ class Engine:
             effective_ms=market.next_traded_ms(now_ms + LATENCY_MS),
             updated_ms=now_ms,
             locked=locked,
+            use=use,
         )
         bar = market.bar_at(order.effective_ms)
         entry = state.entries.get((account, market.symbol))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import socket
 import sys
 
@@ -26,6 +27,10 @@ class _Server(uvicorn.Server):
             sys.stdout.flush()
 
 
+def _ended_gracefully(number: int, frame: object) -> None:
+    """The server raises the signal once more after its shutdown; the process then ends with status 0."""
+
+
 def serve(config: SimConfig) -> None:
     """Serve until SIGTERM or SIGINT; port 0 takes a free one. Raises `ValueError` (data) or `OSError` (port in use)."""
     app = create_app(config)
@@ -41,6 +46,8 @@ def serve(config: SimConfig) -> None:
         timeout_graceful_shutdown=5,
     )
     _log.info("simulated exchange on %s:%s", config.host, listener.getsockname()[1])
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _ended_gracefully)
     try:
         _Server(options).run(sockets=[listener])
     finally:

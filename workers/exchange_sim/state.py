@@ -36,7 +36,7 @@ class State:
         self.taken = store.taken()
         self.entries = store.entries()
         self.ambiguous = store.ambiguous()
-        for order in sorted(store.orders(), key=lambda o: (o.created_ms, o.updated_ms, not o.is_open, o.order_id)):
+        for order in store.orders():
             self._index(order)
         for fill in store.trades():
             self._index_trade(fill)
@@ -117,7 +117,7 @@ class State:
     def by_client(self, account: str, symbol: str, client_id: str) -> Order | None:
         """The open order under the id, else the latest closed one."""
         found = [self.orders[symbol, number] for number in self._by_client[account, symbol, client_id]]
-        return next((o for o in found if o.is_open), found[-1] if found else None)
+        return max(found, key=lambda o: (o.is_open, o.use), default=None)
 
     def free_order_id(self, symbol: str, wanted: int) -> int:
         """`wanted`, or the next number nobody has: two hashes of one second can meet."""

@@ -100,11 +100,11 @@ async def serve_from_settings(
     think_s: str,
 ) -> None:
     """Connect and serve until SIGTERM."""
-    from config.logs import configure
+    from config.logs import configure_logging
     from workers.runtime.process import serve
 
     settings = load_settings()
-    configure(settings.log_level)
+    configure_logging(settings.log_level)
     site = site_of(
         settings,
         roles=roles,

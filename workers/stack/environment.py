@@ -19,7 +19,7 @@ _PREFIXES = (
     "PG",  # libpq fills what a URL leaves open from PGHOST, PGUSER, PGPASSWORD, PGSERVICE, ...
     "CCXT_",
 )
-_SUFFIXES = ("_API_KEY", "_API_SECRET", "_SECRET_KEY", "_API_TOKEN", "_PROXY", "_PROXY_URL")
+_SUFFIXES = ("_API_KEY", "_API_SECRET", "_SECRET_KEY", "_API_TOKEN", "_PROXY", "_PROXY_URL", "_BASE_URL")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,96 @@
+"""`perennial decide`: one trade decision, from facts to order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from workers.cli.card import readable_card
+from workers.cli.command import command
+from workers.cli.ending import Refusal, emit, run
+from workers.cli.inputs import files_of, symbol_of, time_of
+from workers.cli.place import place_of, records, settings_or_refusal
+
+
+def decide(
+    symbol: Annotated[str, typer.Argument(help="for example BTC/USDT")],
+    as_of: Annotated[str, typer.Option(help="market time of the decision; default: now")] = "",
+    account: Annotated[str, typer.Option(help="the account that decides")] = "composite",
+    data: Annotated[list[str] | None, typer.Option(help="BTC/USDT=FILE for a new simulated home, repeatable")] = None,
+    json: Annotated[bool, typer.Option("--json", help="one JSON object as the last line")] = False,
+) -> None:
+    """Take one trade decision and show its card. The same time asked twice is one decision.
+
+    Example: perennial decide BTC/USDT --as-of 2024-01-31T08:00:00Z --json
+    """
+    name = symbol_of(symbol)
+    at = time_of(as_of, "--as-of") if as_of else None
+    if at is not None and at.microsecond:
+        raise Refusal(f"--as-of {as_of}: whole seconds only")
+    card = run(lambda: _decided(name, at, account=account, files=files_of(data or [])))
+    emit(card, as_json=json, text=readable_card(card))
+
+
+async def _decided(symbol: str, at: datetime | None, *, account: str, files: Mapping[str, str]) -> dict[str, Any]:
+    from trading.playbook import first_playbook
+    from workers import operator
+
+    settings = settings_or_refusal()
+    if at is not None and (known := await _known(symbol, at, account)) is not None:
+        return known
+    async with place_of(settings, verb="decide", files=files, start_at=at) as (place, clock_is_ours):
+        playbook = first_playbook()
+        playbook_hash = await operator.keep_playbook(place.store, playbook)
+        await _check_symbol(place.venue_url, symbol)
+        await operator.open_simulated_accounts(place, (account,), playbook_hash=playbook_hash)
+        now = await operator.market_time(place)
+        if clock_is_ours and at is not None and now < at:
+            now = await operator.advance_simulated(place, at, request_id=f"to-{at:%Y%m%dT%H%M%S}")
+        head = operator.head_of(
+            place,
+            symbol=symbol,
+            as_of=at or now.replace(microsecond=0),
+            account=account,
+            playbook_version=playbook.version,
+        )
+        orders = await operator.decide(place, head, playbook_hash=playbook_hash)
+        if orders:
+            if clock_is_ours:
+                later = head.as_of + operator.SETTLES_WITHIN
+                await operator.advance_simulated(place, later, request_id=head.decision_id)
+            await operator.protected(place, orders, within_s=15)
+        card = await operator.card_of(place, head.decision_id)
+    if card is None:
+        raise Refusal(f"the decision {head.decision_id} left no card")
+    return card
+
+
+async def _known(symbol: str, at: datetime, account: str) -> dict[str, Any] | None:
+    """The card of a decision that was taken before: nothing needs to be started for it."""
+    from activities.store.reading import decision_card
+    from trading.ids import decision_id
+
+    settings = settings_or_refusal()
+    identity = decision_id(ledger=settings.realm, symbol=symbol, as_of=at, cause=f"person:{account}")
+    try:
+        async with records(settings) as store:
+            card = await decision_card(store, settings.realm, identity)
+    except Refusal:
+        return None
+    return card if card is not None and card["outcome"] != "open" else None
+
+
+async def _check_symbol(venue_url: str, symbol: str) -> None:
+    import httpx
+
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+        listed = (await http.get(f"{venue_url}/api/v3/exchangeInfo")).json()["symbols"]
+    names = sorted(f"{row['baseAsset']}/{row['quoteAsset']}" for row in listed)
+    if symbol not in names:
+        raise Refusal(f"symbol {symbol} is not traded at this venue: allowed are {', '.join(names)}")
+
+
+COMMANDS = {"decide": command("decide", decide)}

@@ -1,0 +1,154 @@
+"""Where a verb works: a stack that runs in the home, or one that is started for the verb's own duration."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from config.markets import DEFAULT_HISTORY, DEFAULT_SYMBOLS, Profile
+from config.settings import Settings, SettingsError, load_settings
+from workers.cli.ending import Refusal, say
+from workers.stack.house import VENUE, HouseSpec, MarketSource, database_of
+
+if TYPE_CHECKING:
+    from activities.store.open import Store
+    from workers.operator import Place
+    from workers.stack.home import StackState
+
+FIRST_DAYS = timedelta(days=30)
+"""A new simulated market begins this far into its history, so that there is enough of it to decide on."""
+
+
+def settings_or_refusal() -> Settings:
+    """The settings; a wrong one is the user's to mend and ends the verb with its sentence."""
+    try:
+        return load_settings()
+    except SettingsError as wrong:
+        raise Refusal(str(wrong)) from None
+
+
+def only_simulated(settings: Settings, verb: str) -> None:
+    """Without a lasting stack, a verb that can change exposure runs on the simulated venue only."""
+    if settings.profile is not Profile.SIMULATED:
+        raise Refusal(
+            f"{verb} on profile {settings.profile.value} needs a lasting stack, and none runs in {settings.home}: "
+            "start `perennial up` first"
+        )
+
+
+def market_of(files: Mapping[str, str]) -> MarketSource:
+    """The market of the given files, or the generated one that every simulated home begins with."""
+    if files:
+        return MarketSource(files=files, symbols=tuple(sorted(files)))
+    history = DEFAULT_HISTORY
+    return MarketSource(
+        symbols=DEFAULT_SYMBOLS,
+        seed=history.seed,
+        generated_from=history.start,
+        generated_days=history.days,
+        crash_days=history.crash_days,
+    )
+
+
+def first_time(files: Mapping[str, str]) -> datetime | None:
+    """Where a new market's clock begins: inside the generated history; at a file's own start where one is given."""
+    return None if files else DEFAULT_HISTORY.start + FIRST_DAYS
+
+
+def lasting_spec(
+    settings: Settings, *, files: Mapping[str, str], clock: str, start_at: datetime | None, web_ui: bool
+) -> HouseSpec:
+    """The house of the simulated profile."""
+    return HouseSpec(
+        realm=settings.realm,
+        market=market_of(files),
+        start_at=start_at or first_time(files),
+        clock=clock,
+        primary=settings.primary_provider,
+        secondary=settings.secondary_provider,
+        web_ui=web_ui,
+    )
+
+
+def children_environment(settings: Settings) -> dict[str, str]:
+    """The environment of a lasting stack's parts: this process's own, without what would lead Temporal elsewhere."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
+    return {**kept, "TEMPORAL_CONFIG_FILE": os.devnull, "PERENNIAL_HOME": str(settings.home)}
+
+
+@contextlib.asynccontextmanager
+async def records(settings: Settings) -> AsyncIterator[Store]:
+    """The store of the home or of PERENNIAL_DATABASE_URL, to read only; starts nothing. `Refusal` if it is missing."""
+    from activities.store.open import open_store
+
+    url = settings.database
+    if settings.database_url is None and not (settings.home / "perennial.sqlite").exists():
+        raise Refusal(f"no records yet in {settings.home}: take a decision or start `perennial up` first")
+    store = await open_store(url)
+    try:
+        yield store
+    finally:
+        await store.aclose()
+
+
+@contextlib.asynccontextmanager
+async def place_of(
+    settings: Settings, *, verb: str, files: Mapping[str, str], start_at: datetime | None
+) -> AsyncIterator[tuple[Place, bool]]:
+    """The running stack of the home, or a private one; and whether its market's clock is ours to move."""
+    from workers.stack.home import attach
+
+    state = attach(settings.home)
+    if state is not None:
+        async with _attached(settings, state) as place:
+            yield place, False
+        return
+    only_simulated(settings, verb)
+    async with _started(settings, files=files, start_at=start_at) as place:
+        yield place, True
+
+
+@contextlib.asynccontextmanager
+async def _attached(settings: Settings, state: StackState) -> AsyncIterator[Place]:
+    from activities.store.open import open_store
+    from workers.operator import Place
+    from workers.runtime.starting import connect
+
+    client = await connect(target=state.temporal_address, namespace=state.namespace)
+    store = await open_store(state.addresses.get("database") or settings.database)
+    try:
+        yield Place(
+            realm=state.realm,
+            venue=settings.venue_row.venue,
+            venue_url=state.addresses.get("exchange", ""),
+            client=client,
+            store=store,
+        )
+    finally:
+        await store.aclose()
+
+
+@contextlib.asynccontextmanager
+async def _started(settings: Settings, *, files: Mapping[str, str], start_at: datetime | None) -> AsyncIterator[Place]:
+    from activities.store.open import open_store
+    from workers.operator import Place
+    from workers.stack.home import claim
+    from workers.stack.house import house
+
+    spec = lasting_spec(settings, files=files, clock="manual", start_at=start_at, web_ui=False)
+    with claim(settings.home) as home:
+        async with house(home, spec, env=children_environment(settings), announce=say) as running:
+            store = await open_store(database_of(home.path))
+            try:
+                yield Place(
+                    realm=spec.realm,
+                    venue=VENUE,
+                    venue_url=running.venue_url,
+                    client=running.client,
+                    store=store,
+                )
+            finally:
+                await store.aclose()
