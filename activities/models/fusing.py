@@ -9,7 +9,7 @@ from temporalio import activity
 from activities.models.texts import StoredTexts
 from activities.store.port import AccountBook, Blobs, Decisions
 from trading.contract import Contract
-from trading.decision.models import DecisionHead, Fusion, Stance
+from trading.decision.models import DecisionHead, Fusion, Role, Stance
 from trading.facts.models import TrendRegime
 
 
@@ -35,7 +35,10 @@ class FusionCalls:
 
     @activity.defn
     async def fuse(self, request: FuseRequest) -> Fusion:
-        """One view of two stances (C05). Deterministic on what was recorded before the decision's time."""
+        """One view of two stances (C05). Deterministic on what was recorded before the decision's time.
+
+        The lead account's closed trades decide whether the floors of the first trades hold (X43).
+        """
         from trading.decision.fuse import fuse
 
         head = request.head
@@ -50,4 +53,5 @@ class FusionCalls:
             snapshot_price=request.last_price,
             closed_trades=exposure.closed_trades if exposure is not None else 0,
             has_position=request.has_position,
+            role_weights={role: playbook.weight(role.value) for role in Role},
         )

@@ -1,20 +1,17 @@
-"""From an answer to a stance, and from two stances to one view: pure code of `trading.decision`, on stored texts."""
+"""From an answer to a stance: pure code of `trading.decision` on stored texts."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
-from typing import Protocol
 
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 
 from activities.models.calls import NEVER_RETRIED, AnswerRef
 from activities.models.texts import StoredTexts
-from activities.store.port import AccountBook, Blobs, Decisions
+from activities.store.port import Blobs, Decisions
 from trading.contract import Contract
-from trading.decision.models import DecisionHead, Fusion, PositionView, Role, Stance
-from trading.facts.models import TrendRegime
+from trading.decision.models import DecisionHead, PositionView, Role, Stance
 from trading.policy.model import Policy
 
 VERIFY_CALL: workflow.LocalActivityConfig = {
@@ -44,32 +41,16 @@ class VerifyRequest(Contract):
     position: PositionView | None = None
 
 
-class FuseRequest(Contract):
-    """Two stances to be made one; `last_price` stands for an entry at market."""
-
-    head: DecisionHead
-    primary: Stance
-    secondary: Stance
-    regime: TrendRegime
-    playbook_hash: str
-    last_price: Decimal
-    has_position: bool
-
-
 class PlaybookRequest(Contract):
     playbook_hash: str
-
-
-class Record(Decisions, AccountBook, Protocol):
-    """What was decided and what came of it: findings are written to it, track records and closed trades read."""
 
 
 class VerificationCalls:
     """Activities that judge answers. They ask no model and no venue."""
 
-    def __init__(self, blobs: Blobs, record: Record) -> None:
+    def __init__(self, blobs: Blobs, decisions: Decisions) -> None:
         self._texts = StoredTexts(blobs)
-        self._record = record
+        self._decisions = decisions
 
     @activity.defn
     async def verify(self, request: VerifyRequest) -> Stance:
@@ -91,31 +72,8 @@ class VerificationCalls:
             policy=playbook.policy,
             position=request.position,
         )
-        await self._record.record_findings(request.head, stance, findings, step=request.step)
+        await self._decisions.record_findings(request.head, stance, findings, step=request.step)
         return stance
-
-    @activity.defn
-    async def fuse(self, request: FuseRequest) -> Fusion:
-        """The one view of two stances (C05), weighted by what both models did in this regime before the decision.
-
-        Records and closed trades are those of before `as_of`; the lead account's trades decide whether the first-trades
-        floors hold (X43).
-        """
-        from trading.decision.fuse import fuse
-
-        head = request.head
-        playbook = await self._texts.playbook(request.playbook_hash)
-        exposure = await self._record.exposure(head.realm, head.accounts[0])
-        return fuse(
-            request.primary,
-            request.secondary,
-            records=await self._record.track_records(head.realm, regime=request.regime.value, before=head.as_of),
-            policy=playbook.policy,
-            snapshot_price=request.last_price,
-            closed_trades=exposure.closed_trades if exposure is not None else 0,
-            has_position=request.has_position,
-            role_weights={role: playbook.weight(role.value) for role in Role},
-        )
 
     @activity.defn
     async def policy(self, request: PlaybookRequest) -> Policy:

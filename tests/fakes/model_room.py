@@ -10,6 +10,7 @@ from decimal import Decimal
 from temporalio.testing import ActivityEnvironment
 
 from activities.models.calls import AnswerRef, ModelCalls, ProposeRequest
+from activities.models.fusing import FusionCalls
 from activities.models.port import ChatAnswer, ChatModel, ChatRequest, ModelFailure
 from activities.models.verification import VerificationCalls, VerifyRequest
 from activities.store.port import StoredAnswer
@@ -68,7 +69,7 @@ class MemoryAnswers:
 
 
 class KeptRecord:
-    """The part of `Record` that verification and fusion use."""
+    """The part of the store that verification and fusion use."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, Role, str, tuple[str, ...]]] = []
@@ -159,6 +160,7 @@ class Room:
         self.models = {Role.PRIMARY: primary, Role.SECONDARY: secondary or SaidModel(name="other")}
         self.calls = ModelCalls(self.models, self.blobs, self.answers)
         self.verification = VerificationCalls(self.blobs, self.record)  # type: ignore[arg-type]
+        self.fusing = FusionCalls(self.blobs, self.record, self.record)  # type: ignore[arg-type]
         self.snapshot_hash = self._put(SNAPSHOT.model_dump_json())
         self.recall_hash = self._put(Recall().model_dump_json())
         self.playbook_hash = self._put(to_json(first_playbook()))

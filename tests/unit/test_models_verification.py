@@ -7,10 +7,11 @@ from decimal import Decimal
 from fakes.model_room import AS_OF, HEAD, Room, SaidModel
 from temporalio.testing import ActivityEnvironment
 
-from activities.models.verification import FuseRequest, PlaybookRequest
+from activities.models.fusing import FuseRequest
+from activities.models.verification import PlaybookRequest
 from trading.decision.models import Action, Fusion, FusionOutcome, Role, Stance, TrackRecord, Verdict
 from trading.facts.models import TrendRegime
-from trading.playbook import first_playbook
+from trading.playbook import RoleWeight, first_playbook, revised, to_json
 
 
 async def test_a_verified_answer_leaves_its_findings_and_names_its_text() -> None:
@@ -49,7 +50,7 @@ async def fusion_of(room: Room, *, confidence: str = "0.7", account: str = "a1")
         last_price=Decimal(8000),
         has_position=False,
     )
-    return await ActivityEnvironment().run(room.verification.fuse, request)
+    return await ActivityEnvironment().run(room.fusing.fuse, request)
 
 
 async def test_two_buyers_become_one_view_on_records_of_before_the_decision() -> None:
@@ -87,3 +88,14 @@ async def test_the_policy_of_a_playbook_is_read_from_its_text() -> None:
         room.verification.policy, PlaybookRequest(playbook_hash=room.playbook_hash)
     )
     assert policy == first_playbook().policy
+
+
+async def test_the_playbook_says_how_much_a_role_weighs_before_its_record_speaks() -> None:
+    room = Room(SaidModel())
+    even = await fusion_of(room)
+    weights = (RoleWeight(role="primary", weight=Decimal("0.7")), RoleWeight(role="secondary", weight=Decimal("0.3")))
+    room.playbook_hash = await room.blobs.put(
+        to_json(revised(first_playbook(), role_weights=weights)), media_type="application/json"
+    )
+    assert even.weights[Role.PRIMARY] == Decimal("0.5")
+    assert (await fusion_of(room)).weights[Role.PRIMARY] == Decimal("0.7")
