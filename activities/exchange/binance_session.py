@@ -116,7 +116,8 @@ class BinanceSession:
 
     async def act(self, method: str, path: str, fields: Fields, *, account: str, protective: bool) -> Reply:
         """Send an order request exactly as `fields` say, signed. Held back where the throttle leaves it no room."""
-        wait_s = self.throttle.wait_s(weight=1, is_order=method == "POST", protective=protective)
+        order_of = account if method == "POST" else None
+        wait_s = self.throttle.wait_s(weight=1, protective=protective, order_of=order_of)
         if wait_s is not None:
             return Reply(answered=Answered(message=f"held back for {wait_s} s by the rate limit"), held_s=wait_s)
         return await self._exchange(method, path, fields, account=account)
@@ -132,7 +133,7 @@ class BinanceSession:
         protective: bool = False,
     ) -> Any:
         """The payload of a question. Raises `VenueUnavailable` where asking again may help, else `VenueRefused`."""
-        wait_s = self.throttle.wait_s(weight=weight, is_order=False, protective=protective)
+        wait_s = self.throttle.wait_s(weight=weight, protective=protective)
         if wait_s is not None:
             raise VenueUnavailable(f"{path}: held back for {wait_s} s by the rate limit", retry_after_s=wait_s)
         if account is not None:
@@ -165,10 +166,10 @@ class BinanceSession:
                 response = await self._http.request(method, url, content=query if in_body else None, headers=headers)
         except (TimeoutError, httpx.RequestError) as error:
             return Reply(answered=Answered(transport=_transport(error), message=f"{type(error).__name__}: {error}"))
-        return self._read(response)
+        return self._read(response, account)
 
-    def _read(self, response: httpx.Response) -> Reply:
-        self.throttle.saw(response.headers)
+    def _read(self, response: httpx.Response, account: str | None) -> Reply:
+        self.throttle.saw(response.headers, account=account)
         payload = _json(response)
         error = payload if isinstance(payload, dict) and "msg" in payload and "code" in payload else {}
         code = error.get("code")

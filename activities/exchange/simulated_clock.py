@@ -27,8 +27,13 @@ class _Stop(Contract):
     events: tuple[ClockEvent, ...] = ()
 
 
+class _Held(Contract):
+    free: Decimal
+    locked: Decimal
+
+
 class _Opened(Contract):
-    balances: tuple[Balance, ...] = ()
+    balances: dict[str, _Held]
 
 
 class SimulatedClock:
@@ -50,7 +55,13 @@ class SimulatedClock:
         body = {
             "to": _iso(to),
             "levels": [
-                {"id": level.id, "symbol": level.symbol, "direction": level.direction, "price": plain(level.price)}
+                {
+                    "id": level.id,
+                    "symbol": level.symbol,
+                    "direction": level.direction,
+                    "price": plain(level.price),
+                    "not_before": None if level.not_before is None else _iso(level.not_before),
+                }
                 for level in levels
             ],
             "request_id": request_id,
@@ -62,8 +73,8 @@ class SimulatedClock:
         """Create the account with these balances, or return what it has where it exists."""
         body = {"account": account, "balances": {asset: plain(amount) for asset, amount in balances.items()}}
         answer = _Opened.model_validate(await self._call("POST", "/sim/accounts", body))
-        return answer.balances or tuple(
-            Balance(asset=asset, free=amount, locked=Decimal(0)) for asset, amount in balances.items()
+        return tuple(
+            Balance(asset=asset, free=held.free, locked=held.locked) for asset, held in answer.balances.items()
         )
 
     async def aclose(self) -> None:

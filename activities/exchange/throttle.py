@@ -1,8 +1,9 @@
 """What a venue's rate limits leave us, read from its own headers, with a part kept for protection.
 
-The venue counts request weight by minute and orders by ten seconds and by day. Entries and questions may use all but a
-reserve; protective orders, cancels and the question after an unknown order may use the reserve too. After a 418 or 429
-nothing at all is sent before the venue's Retry-After has passed, because sending during a ban lengthens it.
+The venue counts request weight by minute, and orders by ten seconds and by day for each account. Entries and
+questions may use all but a reserve; protective orders, cancels and the question after an unknown order may use the
+reserve too. After a 418 or 429 nothing at all is sent before the venue's Retry-After has passed, because sending during
+a ban lengthens it.
 """
 
 from __future__ import annotations
@@ -38,29 +39,29 @@ class Throttle:
     clock_s: Callable[[], float]
     reserve: Decimal = RESERVE
     _weight: dict[str, _Budget] = field(default_factory=dict)
-    _orders: dict[str, _Budget] = field(default_factory=dict)
+    _order_limits: dict[str, int] = field(default_factory=dict)
+    _orders: dict[tuple[str, str], _Budget] = field(default_factory=dict)
     _silent_until_s: float = 0.0
 
     def learn_limits(self, *, weight: Mapping[str, int], orders: Mapping[str, int]) -> None:
         """Take the limits of `exchangeInfo`: `{"1M": 6000}` weight, `{"10S": 100, "1D": 200000}` orders."""
-        for book, limits in ((self._weight, weight), (self._orders, orders)):
-            for interval, limit in limits.items():
-                budget = book.get(interval)
-                if budget is None:
-                    book[interval] = _Budget(limit=limit, window_s=_seconds(interval))
-                else:
-                    budget.limit = limit
+        for interval, limit in weight.items():
+            budget = self._weight.setdefault(interval, _Budget(limit=limit, window_s=_seconds(interval)))
+            budget.limit = limit
+        self._order_limits |= orders
 
-    def saw(self, headers: Mapping[str, str]) -> None:
-        """Read `X-MBX-USED-WEIGHT-1M`, `X-MBX-ORDER-COUNT-10S` and the like; header names in any case."""
-        now_s = self.clock_s()
+    def saw(self, headers: Mapping[str, str], *, account: str | None = None) -> None:
+        """Read `X-MBX-USED-WEIGHT-1M`, and for an account `X-MBX-ORDER-COUNT-10S`; header names in any case."""
         for name, value in headers.items():
-            lower = name.lower()
-            for prefix, book in (("x-mbx-used-weight-", self._weight), ("x-mbx-order-count-", self._orders)):
-                if lower.startswith(prefix) and value.isdigit():
-                    budget = book.get(lower.removeprefix(prefix).upper())
-                    if budget is not None:
-                        budget.used, budget.window = int(value), int(now_s // budget.window_s)
+            kind, _, interval = name.upper().removeprefix("X-MBX-").rpartition("-")
+            if not value.isdigit():
+                continue
+            if kind == "USED-WEIGHT" and interval in self._weight:
+                self._count(self._weight[interval], int(value))
+            elif kind == "ORDER-COUNT" and interval in self._order_limits and account is not None:
+                limit = self._order_limits[interval]
+                budget = self._orders.setdefault((account, interval), _Budget(limit, _seconds(interval)))
+                self._count(budget, int(value))
 
     def must_pause(self, retry_after_s: Decimal | None) -> Decimal:
         """Be silent from now on for the venue's Retry-After (or a default); returns the pause."""
@@ -68,22 +69,20 @@ class Throttle:
         self._silent_until_s = max(self._silent_until_s, self.clock_s() + float(pause_s))
         return pause_s
 
-    def wait_s(self, *, weight: int, is_order: bool, protective: bool) -> Decimal | None:
-        """How long this request has to wait, or `None` where it may go now."""
+    def wait_s(self, *, weight: int, protective: bool, order_of: str | None = None) -> Decimal | None:
+        """How long this request has to wait, or `None` where it may go now; `order_of` names a new order's account."""
         now_s = self.clock_s()
+        costs = [(budget, weight) for budget in self._weight.values()]
+        costs += [(budget, 1) for (account, _), budget in self._orders.items() if account == order_of]
         waits = [self._silent_until_s - now_s]
-        waits += [
-            _shortage_s(budget, weight, now_s, self._floor(budget, protective)) for budget in self._weight.values()
-        ]
-        if is_order:
-            waits += [
-                _shortage_s(budget, 1, now_s, self._floor(budget, protective)) for budget in self._orders.values()
-            ]
+        for budget, cost in costs:
+            kept = 0 if protective else int(budget.limit * self.reserve)
+            waits.append(_shortage_s(budget, cost, now_s, kept))
         longest_s = max(waits)
         return Decimal(str(round(longest_s, 3))) if longest_s > 0 else None
 
-    def _floor(self, budget: _Budget, protective: bool) -> int:
-        return 0 if protective else int(budget.limit * self.reserve)
+    def _count(self, budget: _Budget, used: int) -> None:
+        budget.used, budget.window = used, int(self.clock_s() // budget.window_s)
 
 
 def _shortage_s(budget: _Budget, cost: int, now_s: float, kept: int) -> float:

@@ -76,7 +76,7 @@ def lost(how: Transport) -> Answered:
         (Answered(), UNKNOWN, False),
         # a duplicate is there already: ask whose it is
         (error(400, -2010, "Duplicate order sent."), UNKNOWN, False),
-        # cancel: -2011 is not "gone"
+        # a cancel answered "unknown order" is not "gone"
         (error(400, -2011, "Unknown order sent."), UNKNOWN, False),
     ],
 )

@@ -1,0 +1,284 @@
+"""The adapter against the simulated exchange in a process of its own, with the fault proxy between them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from decimal import Decimal
+from itertools import count
+from urllib.parse import urlsplit
+
+import pytest
+from fakes.exchange import a_stop, an_order
+from fakes.journal import FakeJournal
+from fakes.venue_process import OPENS_AT, venue_process
+
+from activities.exchange.binance import BinanceExchange
+from activities.exchange.binance_session import Credential, simulated_credential
+from activities.exchange.following import OrderFollowing
+from activities.exchange.placing import OrderPlacement, patience_of
+from activities.exchange.port import Level, RealmRefused, VenueRefused, VenueUnavailable
+from activities.exchange.simulated_clock import SimulatedClock
+from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass, Side
+from workers.trials.fault_proxy import Fault, FaultProxy, Rule, venue_error
+
+REALM = "test-adapter"
+ORDER_PATH = "/api/v3/order"
+_accounts = count(1)
+
+
+@pytest.fixture(scope="module")
+def venue_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with venue_process(tmp_path_factory.mktemp("venue")) as url:
+        yield url
+
+
+@pytest.fixture
+async def proxy(venue_url: str) -> AsyncIterator[FaultProxy]:
+    parts = urlsplit(venue_url)
+    async with FaultProxy((str(parts.hostname), int(parts.port or 0))) as proxy:
+        yield proxy
+
+
+class Desk:
+    """A fresh account at the venue; `through` speaks by way of the proxy, `direct` past it."""
+
+    def __init__(self, venue_url: str, proxy: FaultProxy) -> None:
+        self.account = f"account-{next(_accounts)}"
+        self.clock = SimulatedClock(realm=REALM, base_url=venue_url)
+        self.through = self._adapter(proxy.url)
+        self.direct = self._adapter(venue_url)
+        self.journal = FakeJournal()
+
+    def _adapter(self, base_url: str) -> BinanceExchange:
+        """Short windows, so that a horizon is a second and not eighteen; the protocol is the same."""
+        return BinanceExchange(
+            realm=REALM,
+            venue="sim",
+            base_url=base_url,
+            credentials=simulated_credential,
+            market_clock=self.clock,
+            receive_window_s=Decimal("0.8"),
+            engine_timeout_s=Decimal("0.2"),
+            read_lag_s=Decimal("0.1"),
+            total_timeout_s=0.5,
+        )
+
+    def request(self, kind: str) -> OrderRequest:
+        where = {"realm": REALM, "account": self.account, "decision_id": self.account}
+        if kind == "market":
+            return an_order(**where)
+        if kind == "stop":
+            return a_stop(**where)
+        return an_order(**where, type=OrderType.LIMIT, price=Decimal(6900))
+
+    async def place(self, request: OrderRequest) -> OrderReport:
+        placement = OrderPlacement(self.through, self.journal, pause=asyncio.sleep, patience=patience_of(REALM))
+        while True:
+            try:
+                return await placement.place(request)
+            except VenueUnavailable:
+                await asyncio.sleep(0.1)
+
+    async def cancel(self, request: OrderRequest) -> OrderReport:
+        following = OrderFollowing(self.through, self.journal, pause=asyncio.sleep)
+        while True:
+            try:
+                return await following.cancel(request.key)
+            except VenueUnavailable:
+                await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+async def desk(venue_url: str, proxy: FaultProxy) -> AsyncIterator[Desk]:
+    desk = Desk(venue_url, proxy)
+    await desk.clock.open_account(desk.account, {"USDT": Decimal(100_000), "BTC": Decimal(2)})
+    yield desk
+    for part in (desk.through, desk.direct, desk.clock):
+        await part.aclose()
+
+
+FAULTS = {
+    # what befalls the request                what the client sees
+    "reset": Rule(fault=Fault.RESET),
+    "hang": Rule(fault=Fault.HANG),
+    "502": Rule(fault=Fault.REPLACE, status=502, body="<html>bad gateway</html>"),
+    "503": Rule(fault=Fault.REPLACE, status=503, body="unavailable"),
+    "-1006": venue_error(Fault.REPLACE, status=400, code=-1006, message="Execution status unknown."),
+    "-1007": venue_error(Fault.REPLACE, status=504, code=-1007, message="Timeout waiting for response."),
+    "half body": Rule(fault=Fault.HALF_BODY),
+    "delivered late, still valid": Rule(fault=Fault.HOLD, hold_s=0.3),
+    "delivered late, expired": Rule(fault=Fault.HOLD, hold_s=1.2),
+    "never delivered": Rule(fault=Fault.DROP),
+    "-1021": venue_error(Fault.ANSWER, status=400, code=-1021, message="outside of the recvWindow"),
+    "429": venue_error(Fault.ANSWER, status=429, code=-1003, message="Too many requests.", retry_after_s=1),
+    "418": Rule(fault=Fault.ANSWER, status=418, retry_after_s=1),
+}
+
+
+@pytest.mark.parametrize("kind", ["market", "limit", "stop"])
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_faulted_order_is_one_order_at_the_venue(desk: Desk, proxy: FaultProxy, fault: str, kind: str) -> None:
+    request = desk.request(kind)
+    proxy.plan([FAULTS[fault].model_copy(update={"method": "POST", "path": ORDER_PATH})])
+    report = await desk.place(request)
+    await proxy.all_delivered()
+    at_venue = await desk.direct.orders(desk.account, "BTC/USDT")
+    assert [order.client_order_id for order in at_venue] == [request.client_order_id]
+    assert (report.status, report.outcome) == (OrderStatus.NEW, OutcomeClass.ACCEPTED)
+    assert sum(proxy.counts[kind] for kind in Fault) == 1, "the fault was really used"
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "delivered late, expired"])
+async def test_a_faulted_cancel_cancels(desk: Desk, proxy: FaultProxy, fault: str) -> None:
+    request = desk.request("limit")
+    await desk.place(request)
+    proxy.plan([FAULTS[fault].model_copy(update={"method": "DELETE", "path": ORDER_PATH})])
+    report = await desk.cancel(request)
+    assert report.status is OrderStatus.CANCELED
+    assert [order.status for order in await desk.direct.orders(desk.account, "BTC/USDT")] == [OrderStatus.CANCELED]
+    assert sum(proxy.counts[kind] for kind in Fault) == 1, "the fault was really used"
+
+
+async def test_a_lost_reply_and_lost_questions_are_one_order(desk: Desk, proxy: FaultProxy) -> None:
+    request = desk.request("market")
+    proxy.plan(
+        [
+            Rule(fault=Fault.RESET, method="POST", path=ORDER_PATH),
+            Rule(fault=Fault.RESET, method="GET", path=ORDER_PATH, times=2),
+            Rule(fault=Fault.REPLACE, method="GET", path="/api/v3/time", after=1, times=1),
+        ]
+    )
+    await desk.place(request)
+    assert len(await desk.direct.orders(desk.account, "BTC/USDT")) == 1
+
+
+async def test_nothing_is_sent_during_a_ban(desk: Desk, proxy: FaultProxy) -> None:
+    await desk.through.rules("BTC/USDT")
+    prepared = await desk.through.prepare(desk.request("stop"))
+    proxy.plan([FAULTS["429"].model_copy(update={"method": "POST"})])
+    first = await desk.through.send(prepared, protective=True)
+    passed = proxy.counts["passed"]
+    second = await desk.through.send(prepared, protective=True)
+    assert (first.outcome, second.outcome) == (OutcomeClass.NOT_PROCESSED, OutcomeClass.NOT_PROCESSED)
+    assert proxy.counts["passed"] == passed
+    assert second.retry_after_s is not None
+    assert 0 < second.retry_after_s <= 1
+
+
+async def test_a_closed_port_is_not_sent(desk: Desk, unused_tcp_port: int) -> None:
+    prepared = await desk.direct.prepare(desk.request("limit"))
+    dead = BinanceExchange(
+        realm=REALM, venue="sim", base_url=f"http://127.0.0.1:{unused_tcp_port}", credentials=simulated_credential
+    )
+    answer = await dead.send(prepared, protective=False)
+    await dead.aclose()
+    assert answer.outcome is OutcomeClass.NOT_SENT
+
+
+async def test_orders_fills_and_balances_after_market_time_passed(desk: Desk) -> None:
+    buy = desk.request("market")
+    await desk.place(buy)
+    now = await desk.direct.market_time()
+    stop = await desk.clock.advance(now + timedelta(hours=2), (), request_id=f"{desk.account}-1")
+    assert [(event.kind, event.client_order_id) for event in stop.events] == [("order", buy.client_order_id)]
+    report = await OrderFollowing(desk.direct, desk.journal, pause=asyncio.sleep).sync(buy.key)
+    fills = await desk.direct.fills(desk.account, "BTC/USDT")
+    account = await desk.direct.account(desk.account)
+    assert report.status is OrderStatus.FILLED
+    assert report.executed_quantity == sum((fill.quantity for fill in fills), Decimal(0)) == Decimal("0.1")
+    assert {fill.client_order_id for fill in fills} == {buy.client_order_id}
+    commissions = sum((fill.commission for fill in fills if fill.commission_asset == "BTC"), Decimal(0))
+    assert commissions > 0
+    assert account.balance("BTC").total == Decimal(2) + Decimal("0.1") - commissions
+    assert account.can_trade
+    assert not account.can_withdraw
+
+
+async def test_the_same_advance_twice_is_one_advance(desk: Desk) -> None:
+    now = await desk.direct.market_time()
+    level = Level(id="l1", symbol="BTC/USDT", direction="above", price=Decimal(7040))
+    to = now + timedelta(hours=3)
+    first = await desk.clock.advance(to, (level,), request_id=f"{desk.account}-level")
+    again = await desk.clock.advance(to, (level,), request_id=f"{desk.account}-level")
+    assert [event.level_id for event in first.events] == ["l1"]
+    assert first == again
+    assert now < first.now < to
+
+
+async def test_opening_an_account_again_tells_what_it_has(desk: Desk) -> None:
+    await desk.place(desk.request("limit"))
+    balances = await desk.clock.open_account(desk.account, {"USDT": Decimal(1)})
+    usdt = next(balance for balance in balances if balance.asset == "USDT")
+    assert usdt.total == Decimal(100_000)
+    assert usdt.locked == Decimal("0.1") * 6900
+
+
+async def test_rules_and_book_are_the_venue_s(desk: Desk) -> None:
+    rules = await desk.direct.rules("BTC/USDT")
+    book = await desk.direct.book_top("BTC/USDT")
+    assert (rules.symbol, rules.base_asset, rules.quote_asset) == ("BTC/USDT", "BTC", "USDT")
+    assert rules.is_trading
+    assert rules.tick_size > 0
+    assert {OrderType.MARKET, OrderType.LIMIT, OrderType.STOP_LOSS} <= rules.order_types
+    assert book.bid < book.ask
+    assert book.as_of >= OPENS_AT
+
+
+async def test_open_orders_of_all_symbols_carry_our_names(desk: Desk) -> None:
+    stop, limit = desk.request("stop"), desk.request("limit")
+    await desk.place(stop)
+    await desk.place(limit)
+    found = await desk.direct.open_orders(desk.account)
+    assert {order.client_order_id for order in found} == {stop.client_order_id, limit.client_order_id}
+    assert {order.symbol for order in found} == {"BTC/USDT"}
+    assert await desk.direct.open_orders(desk.account, "BTC/USDT") == found
+
+
+async def test_a_wrong_secret_and_an_unknown_symbol_are_refused(desk: Desk, venue_url: str) -> None:
+    wrong = BinanceExchange(
+        realm=REALM,
+        venue="sim",
+        base_url=venue_url,
+        credentials={desk.account: Credential(api_key=f"sim-{desk.account}", secret="wrong")},
+    )
+    with pytest.raises(VenueRefused) as refused:
+        await wrong.account(desk.account)
+    assert refused.value.code == -1022
+    with pytest.raises(VenueRefused, match="accounts with one"):
+        await wrong.account("stranger")
+    with pytest.raises(VenueRefused):
+        await wrong.rules("NOPE/USDT")
+    await wrong.aclose()
+
+
+async def test_another_realm_s_order_is_not_sent(desk: Desk, proxy: FaultProxy) -> None:
+    ours = desk.request("limit")
+    prepared = await desk.through.prepare(ours)
+    foreign = prepared.model_copy(update={"key": prepared.key.model_copy(update={"realm": "live"})})
+    before = proxy.counts["passed"]
+    with pytest.raises(RealmRefused):
+        await desk.through.send(foreign, protective=True)
+    with pytest.raises(RealmRefused):
+        await desk.through.prepare(ours.model_copy(update={"venue": "other"}))
+    assert proxy.counts["passed"] == before
+
+
+async def test_an_expired_request_is_refused_by_the_venue_itself(desk: Desk) -> None:
+    """The venue's own check is what the protocol rests on: the adapter's is by-passed with a later expiry."""
+    prepared = await desk.direct.prepare(desk.request("limit"))
+    await asyncio.sleep(1.0)
+    answer = await desk.direct.send(
+        prepared.model_copy(update={"expires_at": prepared.expires_at + timedelta(minutes=1)}), protective=False
+    )
+    assert (answer.outcome, answer.code) == (OutcomeClass.NOT_PROCESSED, -1021)
+
+
+async def test_a_sell_of_more_than_is_held_is_refused(desk: Desk) -> None:
+    sell = desk.request("market").model_copy(
+        update={"side": Side.SELL, "leg": Leg.EXIT, "quantity": Decimal(3), "client_order_id": "f" * 32}
+    )
+    report = await desk.place(sell)
+    assert (report.status, report.code) == (OrderStatus.REFUSED, -2010)
+    assert "insufficient balance" in report.reason
