@@ -186,7 +186,7 @@ def _arithmetic(path: str, text: str, proposal: Proposal, ground: Ground) -> Ite
                 "arithmetic_wrong", path=path, expected=plain(result.quantize(Decimal("1e-8"))), found=match.group()
             )
     actual = dict(_derived(proposal, ground.snapshot.last_price)).get("reward over risk")
-    if proposal.action is not Action.BUY or actual is None:
+    if proposal.action is not Action.BUY or actual is None or actual <= 0:
         return
     for match in _REWARD_RISK.finditer(text):
         stated = next(iter(quantities(match["value"])), None)

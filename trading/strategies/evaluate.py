@@ -32,9 +32,10 @@ def _entry(strategy: Strategy, facts: Mapping[str, Fact]) -> Signal:
     setup = checks.first_satisfied(strategy.entries)
     price = number(facts, strategy.price_fact)
     stop_distance = _stop_distance(strategy.stop, price, facts)
-    for fact_id, value in ((strategy.price_fact, price), (strategy.stop.atr_fact, stop_distance)):
-        if value is None:
-            checks.missing.add(fact_id)
+    needed = (
+        (strategy.price_fact,) if strategy.stop.kind == "fraction" else (strategy.price_fact, strategy.stop.atr_fact)
+    )
+    checks.missing.update(fact_id for fact_id in needed if fact_id not in facts)
     confidence = _score(strategy.confidence, facts)
     win_probability = _score(strategy.win_probability, facts)
     if not filtered or setup is None or price is None or stop_distance is None:
