@@ -85,7 +85,7 @@ class DecisionPolicy(Contract):
         capability="C04",
         code="low_certainty_cap",
         looser="up",
-        description="share of the proposed size that a low-certainty decision keeps",
+        description="share left where certainty is low: of the proposal in fusion, of one trade in the gate",
     )
     bootstrap_trades: int = count(
         50,

@@ -73,8 +73,8 @@ _DENIALS: Final = (
 _CAPS: Final = (
     GateCode("proposed_size", "C16", "the proposed size {limit} of equity {equity_usd} USD"),
     GateCode("regime_size_cap", "C21", f"the regime's share of the proposal {_EXHAUSTED}"),
-    GateCode("low_certainty_cap", "C04", f"the share of a low-certainty proposal {_EXHAUSTED}"),
     GateCode("trade_cap", "C16", f"one trade {_EXHAUSTED}"),
+    GateCode("low_certainty_cap", "C04", f"one trade of low certainty {_EXHAUSTED}"),
     GateCode("event_day_cap", "C16", f"a position on an event day {_EXHAUSTED}"),
     GateCode("position_cap", "C16", f"the position {_EXHAUSTED}"),
     GateCode("symbol_cap", "C16", f"the symbol over all accounts {_EXHAUSTED}"),

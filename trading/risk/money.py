@@ -14,31 +14,42 @@ def entry_caps(request: GateRequest, exposure: Exposure, policy: Policy, *, prof
     """What every limit leaves for this entry, in a stated order; of two equal ones the first binds."""
     return (
         *_proposal_caps(request, exposure, policy),
+        *_trade_caps(request, exposure, policy),
         *_symbol_caps(request, exposure, policy),
         *_account_caps(request, exposure, policy, profile_is_spot=profile_is_spot),
     )
 
 
 def _proposal_caps(request: GateRequest, exposure: Exposure, policy: Policy) -> tuple[Cap, ...]:
-    """What is left of the proposed size itself: the regime's share, and half of an uncertain one."""
+    """What is left of the proposed size itself: all of it, and the regime's share."""
     proposed = request.size_fraction * exposure.equity_usd
     factor = policy.size_factor(request.risk_regime)
-    caps = [
+    return (
         cap("proposed_size", limit=request.size_fraction, leaves_usd=proposed),
         cap("regime_size_cap", limit=factor, leaves_usd=factor * proposed),
-    ]
-    if request.low_certainty or request.confidence < policy.low_certainty_below:
-        share = policy.low_certainty_size_factor
-        caps.append(cap("low_certainty_cap", limit=share, leaves_usd=share * proposed))
+    )
+
+
+def _trade_caps(request: GateRequest, exposure: Exposure, policy: Policy) -> tuple[Cap, ...]:
+    """One trade, and a smaller one where certainty is low and the account is past its bootstrap (X43).
+
+    The share is taken of the limit, not of the proposal: fusion has cut the proposal already, and cutting it here
+    again would quarter it.
+    """
+    limit = policy.max_trade_fraction
+    caps = [cap("trade_cap", limit=limit, leaves_usd=limit * exposure.equity_usd)]
+    is_uncertain = request.low_certainty or request.confidence < policy.low_certainty_below
+    if is_uncertain and exposure.closed_trades >= policy.bootstrap_trades:
+        share = policy.low_certainty_size_factor * limit
+        caps.append(cap("low_certainty_cap", limit=share, leaves_usd=share * exposure.equity_usd))
     return tuple(caps)
 
 
 def _symbol_caps(request: GateRequest, exposure: Exposure, policy: Policy) -> tuple[Cap, ...]:
-    """Trade, position of this account, and symbol over all accounts of the venue."""
+    """Position of this account, symbol over all accounts of the venue, and the smaller position of an event day."""
     equity = exposure.equity_usd
     here = exposure.symbol_usd(request.symbol)
     caps = [
-        cap("trade_cap", limit=policy.max_trade_fraction, leaves_usd=policy.max_trade_fraction * equity),
         cap(
             "position_cap", limit=policy.max_position_fraction, leaves_usd=policy.max_position_fraction * equity - here
         ),
