@@ -134,7 +134,7 @@ def order_blocks(bars: Bars, start: int) -> tuple[FloatArray, ...]:
 
 def fair_value_gaps(bars: Bars, start: int) -> tuple[FloatArray, ...]:
     """How many fair-value gaps of the last 100 candles are still open, both kinds together and each, and the nearest
-    edge of each kind: the top of a bullish gap below the close, the bottom of a bearish gap above it.
+    edge of what is left of each kind: the top of a bullish gap below the close, the bottom of a bearish one above it.
 
     A bullish gap lies between the high of a candle and the low of the next but one; a later low at or under its
     bottom closes it. Bearish mirrors it.
@@ -144,11 +144,11 @@ def fair_value_gaps(bars: Bars, start: int) -> tuple[FloatArray, ...]:
         first = max(2, at - BLOCK_BARS + 1)
         low, high = bars.low[first : at + 1], bars.high[first : at + 1]
         bottom, top = bars.high[first - 2 : at - 1], bars.low[first - 2 : at - 1]
-        up = np.flatnonzero(_least_from(low) > bottom)
-        down = np.flatnonzero(-_least_from(-high) < top)
+        lowest, highest = _least_from(low), -_least_from(-high)
+        up, down = np.flatnonzero(lowest > bottom), np.flatnonzero(highest < top)
         bullish[at], bearish[at], total[at] = len(up), len(down), len(up) + len(down)
-        below[at] = _nearest_below(low[up], bars.close[at])
-        above[at] = _nearest_above(high[down], bars.close[at])
+        below[at] = _nearest_below(lowest[up], bars.close[at])
+        above[at] = _nearest_above(highest[down], bars.close[at])
     return total, bullish, bearish, below, above
 
 
