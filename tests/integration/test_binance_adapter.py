@@ -141,6 +141,13 @@ async def test_a_faulted_cancel_cancels(desk: Desk, proxy: FaultProxy, fault: st
     assert sum(proxy.counts[kind] for kind in Fault) == 1, "the fault was really used"
 
 
+async def test_the_venue_itself_refuses_a_request_that_comes_after_its_window(desk: Desk, proxy: FaultProxy) -> None:
+    proxy.plan([FAULTS["delivered late, expired"].model_copy(update={"method": "POST", "path": ORDER_PATH})])
+    await desk.place(desk.request("market"))
+    await proxy.all_delivered()
+    assert (proxy.counts["late_400"], proxy.counts["late_200"]) == (1, 0)
+
+
 async def test_a_lost_reply_and_lost_questions_are_one_order(desk: Desk, proxy: FaultProxy) -> None:
     request = desk.request("market")
     proxy.plan(
@@ -182,7 +189,8 @@ async def test_orders_fills_and_balances_after_market_time_passed(desk: Desk) ->
     await desk.place(buy)
     now = await desk.direct.market_time()
     stop = await desk.clock.advance(now + timedelta(hours=2), (), request_id=f"{desk.account}-1")
-    assert [(event.kind, event.client_order_id) for event in stop.events] == [("order", buy.client_order_id)]
+    ours = [event for event in stop.events if event.account == desk.account]
+    assert [(event.kind, event.client_order_id) for event in ours] == [("order", buy.client_order_id)]
     report = await OrderFollowing(desk.direct, desk.journal, pause=asyncio.sleep).sync(buy.key)
     fills = await desk.direct.fills(desk.account, "BTC/USDT")
     account = await desk.direct.account(desk.account)
