@@ -1,0 +1,146 @@
+"""Reconciliation: orders, fills, balances and the four invariants at the venue against ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.exchange.port import Exchange, RealmRefused, VenueRefused, VenueUnavailable
+from activities.store.port import Intent, LedgerReader, StoreRefused, StoreUnavailable
+from trading.contract import Contract
+from trading.ledger.differences import Difference, LedgerOrder, LedgerView, VenueView, compare, foreign_orders
+from trading.money import ZERO
+from trading.orders.models import Fill, VenueOrder
+
+BEAT_EVERY_S = 0.4
+
+
+class ReconcileRequest(Contract):
+    """`symbols` are looked at for every account, and with them every symbol in its ledger."""
+
+    realm: str
+    venue: str
+    accounts: tuple[str, ...]
+    symbols: tuple[str, ...]
+
+
+class Reconciliation(Contract):
+    """The keys of `perennial reconcile --json`. `foreign_orders` are client ids at the venue that are none of ours."""
+
+    orders_checked: int
+    fills_checked: int
+    differences: tuple[Difference, ...] = ()
+    foreign_orders: tuple[str, ...] = ()
+
+
+class ReconcileCalls:
+    """Reads both sides and changes neither.
+
+    A difference counts when a second look at both sides shows it unchanged: what is just under way is none. Errors as
+    an activity: `RealmRefused`, `VenueRefused` and `StoreRefused` are final, `VenueUnavailable` and `StoreUnavailable`
+    are retried. Outside an activity the port's own errors come through.
+    """
+
+    def __init__(self, exchange: Exchange, reader: LedgerReader) -> None:
+        self._exchange = exchange
+        self._reader = reader
+
+    @activity.defn
+    async def reconcile(self, request: ReconcileRequest) -> Reconciliation:
+        """Compare every account of the request; order of accounts and differences is stable."""
+        if not activity.in_activity():
+            return await self._reconciled(request)
+        async with _as_activity():
+            return await self._reconciled(request)
+
+    async def _reconciled(self, request: ReconcileRequest) -> Reconciliation:
+        if (request.realm, request.venue) != (self._exchange.realm, self._exchange.venue):
+            served = f"venue {self._exchange.venue} of realm {self._exchange.realm}"
+            raise RealmRefused(f"this worker serves {served}, not {request.venue} of {request.realm}")
+        orders = fills = 0
+        differences: list[Difference] = []
+        foreign: list[str] = []
+        for account in request.accounts:
+            ours, venue = await self._both(request, account)
+            found = compare(ours, venue)
+            if found:
+                ours, venue = await self._both(request, account)
+                again = set(compare(ours, venue))
+                found = tuple(difference for difference in found if difference in again)
+            differences += found
+            foreign += foreign_orders(ours, venue)
+            orders += len({order.client_order_id for order in ours.orders} | {o.client_order_id for o in venue.orders})
+            fills += len({(f.symbol, f.trade_id) for f in (*ours.fills, *venue.fills)})
+        return Reconciliation(
+            orders_checked=orders,
+            fills_checked=fills,
+            differences=tuple(differences),
+            foreign_orders=tuple(foreign),
+        )
+
+    async def _both(self, request: ReconcileRequest, account: str) -> tuple[LedgerView, VenueView]:
+        ours = await self._ledger(request.realm, account)
+        symbols = sorted({*request.symbols, *(order.symbol for order in ours.orders)})
+        return ours, await self._venue(account, symbols)
+
+    async def _ledger(self, realm: str, account: str) -> LedgerView:
+        intents = await self._reader.ledger_orders(realm, account)
+        return LedgerView(
+            account=account,
+            orders=tuple(_ledger_order(intent) for intent in intents),
+            fills=await self._reader.ledger_fills(realm, account),
+            opening=await self._reader.opening_balances(realm, account),
+            positions=await self._reader.positions(realm, account),
+        )
+
+    async def _venue(self, account: str, symbols: list[str]) -> VenueView:
+        orders: list[VenueOrder] = []
+        fills: list[Fill] = []
+        for symbol in symbols:
+            orders += await self._exchange.orders(account, symbol)
+            fills += await self._exchange.fills(account, symbol)
+        told = await self._exchange.account(account)
+        return VenueView(account=account, orders=tuple(orders), fills=tuple(fills), balances=told.balances)
+
+
+def _ledger_order(intent: Intent) -> LedgerOrder:
+    report = intent.report
+    return LedgerOrder(
+        client_order_id=intent.request.client_order_id,
+        symbol=intent.request.symbol,
+        status=intent.status,
+        venue_order_id=intent.venue_order_id,
+        sends=intent.sends,
+        executed_quantity=ZERO if report is None else report.executed_quantity,
+        executed_quote=ZERO if report is None else report.executed_quote,
+    )
+
+
+@asynccontextmanager
+async def _as_activity() -> AsyncIterator[None]:
+    """Beat while the questions last, and give the ports' errors their stable types."""
+    beats = asyncio.create_task(_beat())
+    try:
+        yield
+    except (RealmRefused, VenueRefused, StoreRefused) as refused:
+        raise ApplicationError(str(refused), type=type(refused).__name__, non_retryable=True) from refused
+    except VenueUnavailable as silent:
+        delay = None if silent.retry_after_s is None else timedelta(seconds=float(silent.retry_after_s))
+        raise ApplicationError(str(silent), type="VenueUnavailable", next_retry_delay=delay) from silent
+    except StoreUnavailable as silent:
+        raise ApplicationError(str(silent), type="StoreUnavailable") from silent
+    finally:
+        beats.cancel()
+        with suppress(asyncio.CancelledError):
+            await beats
+
+
+async def _beat() -> None:
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(BEAT_EVERY_S)

@@ -1,0 +1,231 @@
+"""The store as activities: small, idempotent, in the worker's own process. They translate; the ports do the work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from pydantic import Field
+from temporalio import activity, workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError
+
+from activities.store.port import AccountBook, Blobs, Decisions, StoreRefused, StoreUnavailable
+from trading.contract import Contract, Utc
+from trading.decision.models import DecisionHead, DecisionSummary, PositionView, Role, TrackRecord
+from trading.risk.models import Exposure, GateAnswer, Mode
+
+STORE_CALL: workflow.LocalActivityConfig = {
+    # Longer than the 15 s for which a write waits for another process's transaction on SQLite.
+    "start_to_close_timeout": timedelta(seconds=20),
+    # Without a last attempt: every call is idempotent, and a decision without its record must not go on. What can never
+    # succeed is marked where it is known; the two named here are made by the SDK after the work is done.
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=50),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(seconds=5),
+        non_retryable_error_types=["PayloadsTooLarge", "PydanticSerializationError"],
+    ),
+    # A longer pause is a timer in history: the workflow task must not be held open through an outage.
+    "local_retry_threshold": timedelta(seconds=2),
+}
+
+STORE_REFUSED = "StoreRefused"
+STORE_CONFLICT = "StoreConflict"
+STORE_UNAVAILABLE = "StoreUnavailable"
+UNKNOWN_ACCOUNT = "UnknownAccount"
+BLOB_MISSING = "BlobMissing"
+
+
+class Records(Decisions, AccountBook, Blobs, Protocol):
+    """What these activities need of the one store."""
+
+
+class OpenedDecision(Contract):
+    """`finished` is the stored end where this decision was taken before. The records are over all regimes."""
+
+    finished: DecisionSummary | None = None
+    primary: TrackRecord
+    secondary: TrackRecord = Field(default_factory=lambda: TrackRecord(role=Role.SECONDARY))
+
+
+class RecallRef(Contract):
+    recall_hash: str
+    items: int
+
+
+class TrackRequest(Contract):
+    """`regime` is a trend regime; `None` means any."""
+
+    realm: str
+    regime: str | None = None
+    before: Utc
+
+
+class TrackRecords(Contract):
+    primary: TrackRecord
+    secondary: TrackRecord
+
+
+class GateRecord(Contract):
+    head: DecisionHead
+    account: str
+    answer: GateAnswer
+
+
+class ExposureRequest(Contract):
+    realm: str
+    account: str
+
+
+class PositionRequest(Contract):
+    realm: str
+    account: str
+    symbol: str
+
+
+class GateRow(Contract):
+    """An account's mode and epoch, as `place_order` will read them."""
+
+    realm: str
+    account: str
+    mode: Mode
+    epoch: int
+    reason: str
+    who: str
+
+
+class OutcomeRecord(Contract):
+    realm: str
+    account: str
+    symbol: str
+    decision_id: str
+    pnl_usd: Decimal
+    return_fraction: Decimal
+    exit_reason: str
+    closed_at: Utc
+
+
+class PlaybookText(Contract):
+    text: str = Field(min_length=1, description="the playbook as JSON")
+
+
+class PlaybookRef(Contract):
+    playbook_hash: str
+
+
+class StoreCalls:
+    """Records of decisions and accounts. Every activity may be repeated with the same input: it changes nothing more.
+
+    Error types: `StoreUnavailable` is retried; `StoreRefused`, `StoreConflict` (the same id with other facts),
+    `UnknownAccount` and `BlobMissing` are final.
+    """
+
+    def __init__(self, store: Records) -> None:
+        self._store = store
+
+    @activity.defn
+    async def open_decision(self, head: DecisionHead) -> OpenedDecision:
+        """Open the decision, or find its end; how both models did before it comes along."""
+        with _store_errors():
+            finished = await self._store.open_decision(head)
+            primary, secondary = await self._store.track_records(head.realm, regime=None, before=head.as_of)
+            return OpenedDecision(finished=finished, primary=primary, secondary=secondary)
+
+    @activity.defn
+    async def recall(self, head: DecisionHead) -> RecallRef:
+        """Gather what is remembered of the time before the decision (C08)."""
+        with _store_errors():
+            recall_hash, items = await self._store.recall(head)
+            return RecallRef(recall_hash=recall_hash, items=items)
+
+    @activity.defn
+    async def track_records(self, request: TrackRequest) -> TrackRecords:
+        """How both models did in this regime before a time (C05)."""
+        with _store_errors():
+            primary, secondary = await self._store.track_records(
+                request.realm, regime=request.regime, before=request.before
+            )
+            return TrackRecords(primary=primary, secondary=secondary)
+
+    @activity.defn
+    async def record_gate(self, record: GateRecord) -> None:
+        """Keep what the gate answered for one account."""
+        with _store_errors():
+            await self._store.record_gate(record.head, record.answer, account=record.account)
+
+    @activity.defn
+    async def finish_decision(self, summary: DecisionSummary) -> None:
+        """Keep the decision's end; the first end stays."""
+        with _store_errors():
+            await self._store.finish_decision(summary)
+
+    @activity.defn
+    async def load_exposure(self, request: ExposureRequest) -> Exposure:
+        """The account as the ledger has it."""
+        with _store_errors():
+            exposure = await self._store.exposure(request.realm, request.account)
+            if exposure is None:
+                raise _unknown_account(request.realm, request.account)
+            return exposure
+
+    @activity.defn
+    async def position_view(self, request: PositionRequest) -> PositionView:
+        """The account's position in one symbol, with its equity and cash."""
+        with _store_errors():
+            view = await self._store.position_view(request.realm, request.account, request.symbol)
+            if view is None:
+                raise _unknown_account(request.realm, request.account)
+            return view
+
+    @activity.defn
+    async def write_gate(self, row: GateRow) -> None:
+        """Durable when it returns: from then on no entry of an older epoch gets an intent row."""
+        with _store_errors():
+            await self._store.write_gate(
+                row.realm, row.account, mode=row.mode, epoch=row.epoch, reason=row.reason, who=row.who
+            )
+
+    @activity.defn
+    async def record_outcome(self, record: OutcomeRecord) -> None:
+        """Keep what a closed trade came to; the first record of a trade stays."""
+        with _store_errors():
+            await self._store.record_outcome(
+                record.realm,
+                record.account,
+                record.symbol,
+                record.decision_id,
+                pnl_usd=record.pnl_usd,
+                return_fraction=record.return_fraction,
+                exit_reason=record.exit_reason,
+                closed_at=record.closed_at,
+            )
+
+    @activity.defn
+    async def keep_playbook(self, playbook: PlaybookText) -> PlaybookRef:
+        """Keep a playbook's text under its content hash."""
+        with _store_errors():
+            return PlaybookRef(playbook_hash=await self._store.put(playbook.text, media_type="application/json"))
+
+
+def _unknown_account(realm: str, account: str) -> ApplicationError:
+    message = f"account {account} of {realm} is unknown: open it first"
+    return ApplicationError(message, type=UNKNOWN_ACCOUNT, non_retryable=True)
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    """Give the port's errors their stable types, and say which can never succeed."""
+    try:
+        yield
+    except StoreUnavailable as silent:
+        raise ApplicationError(str(silent), type=STORE_UNAVAILABLE) from silent
+    except StoreRefused as refused:
+        raise ApplicationError(str(refused), type=STORE_REFUSED, non_retryable=True) from refused
+    except ValueError as conflict:
+        raise ApplicationError(str(conflict), type=STORE_CONFLICT, non_retryable=True) from conflict
+    except KeyError as missing:
+        raise ApplicationError(str(missing), type=BLOB_MISSING, non_retryable=True) from missing
