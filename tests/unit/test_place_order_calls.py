@@ -1,0 +1,204 @@
+"""The exchange activities as Temporal sees them: heartbeats, stable error types, and options that fit the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from fakes.exchange import START, FakeExchange, Fate, an_order, answered
+from fakes.journal import FakeJournal
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+from temporalio.workflow import ActivityCancellationType
+
+from activities.exchange.calls import (
+    CANCEL_CALL,
+    CLOCK_CALL,
+    FOLLOW_CALL,
+    ORDER_CALL,
+    SYNC_CALL,
+    CampaignCalls,
+    ExchangeCalls,
+)
+from activities.exchange.port import (
+    AdvanceRequest,
+    ClockStop,
+    Level,
+    MarkRequest,
+    OpenAccounts,
+    VenueRefused,
+    VenueUnavailable,
+)
+from trading.orders.models import Balance, OrderStatus, OutcomeClass
+
+REALM = "test-calls"
+
+
+class FakeClock:
+    """A market clock that answers each request id once and the same."""
+
+    def __init__(self) -> None:
+        self.stops: dict[str, ClockStop] = {}
+        self.opened: dict[str, Mapping[str, Decimal]] = {}
+
+    async def advance(self, to: datetime, levels: tuple[Level, ...], *, request_id: str) -> ClockStop:
+        return self.stops.setdefault(request_id, ClockStop(now=to))
+
+    async def open_account(self, account: str, balances: Mapping[str, Decimal]) -> tuple[Balance, ...]:
+        self.opened.setdefault(account, dict(balances))
+        return ()
+
+
+class FakeAccounts:
+    """Remembers what was opened and marked; equity is what a tenth of a coin is worth at the marks."""
+
+    def __init__(self) -> None:
+        self.opened: list[tuple[str, Sequence[tuple[str, Decimal]]]] = []
+
+    async def open_account(
+        self, realm: str, *, account: str, opening: Sequence[tuple[str, Decimal]], **facts: object
+    ) -> None:
+        self.opened.append((account, opening))
+
+    async def record_equity(
+        self, realm: str, account: str, *, as_of: datetime, marks: Sequence[tuple[str, Decimal]]
+    ) -> Decimal:
+        return sum((price / 10 for _, price in marks), Decimal(0))
+
+
+async def run(call: Callable[..., Coroutine[Any, Any, Any]], request: object) -> Any:
+    return await ActivityEnvironment().run(call, request)
+
+
+def calls(*fates: Fate) -> tuple[ExchangeCalls, FakeExchange]:
+    exchange = FakeExchange(*fates, realm=REALM)
+    return ExchangeCalls(exchange, FakeJournal()), exchange
+
+
+def an_order_here(**changes: object) -> Any:
+    return an_order(realm=REALM, **changes)
+
+
+async def test_an_order_is_placed_and_synced() -> None:
+    activities, _ = calls()
+    placed = await run(activities.place_order, an_order_here())
+    synced = await run(activities.sync_order, an_order_here().key)
+    assert placed.status is OrderStatus.FILLED
+    assert synced == placed
+
+
+async def test_a_call_beats_while_it_waits() -> None:
+    beats: list[object] = []
+    activities, _ = calls(answered(OutcomeClass.NOT_PROCESSED, retry_after_s=1))
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *details: beats.append(details)
+    await environment.run(activities.place_order, an_order_here())
+    assert len(beats) >= 3, "every 0.4 s of a wait of one second"
+
+
+async def test_a_cancelled_call_ends_and_stops_beating() -> None:
+    beats: list[object] = []
+    activities, exchange = calls(answered(OutcomeClass.NOT_PROCESSED, retry_after_s=60))
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *details: beats.append(details)
+    exchange.on_send = environment.cancel
+    with pytest.raises(asyncio.CancelledError):
+        await environment.run(activities.place_order, an_order_here())
+    heard = len(beats)
+    await asyncio.sleep(0)
+    assert len(beats) == heard
+    assert len(exchange.sent) == 1
+
+
+class Failing(FakeExchange):
+    """Answers every question with one error."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(realm=REALM)
+        self.error = error
+
+    async def find(self, key: object) -> Any:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "is_final", "delay_s"),
+    [
+        (VenueUnavailable("later", retry_after_s=Decimal(7)), "VenueUnavailable", False, 7),
+        (VenueUnavailable("later"), "VenueUnavailable", False, None),
+        (VenueRefused("bad key", code=-2014), "VenueRefused", True, None),
+    ],
+)
+async def test_errors_have_stable_types(error: Exception, kind: str, is_final: bool, delay_s: int | None) -> None:
+    activities = ExchangeCalls(Failing(error), FakeJournal())
+    with pytest.raises(ApplicationError) as raised:
+        await run(activities.sync_order, an_order_here().key)
+    assert (raised.value.type, raised.value.non_retryable) == (kind, is_final)
+    assert raised.value.next_retry_delay == (timedelta(seconds=delay_s) if delay_s else None)
+
+
+async def test_another_realm_and_an_unknown_order_are_final() -> None:
+    activities, _ = calls()
+    for call, request, kind in (
+        (activities.place_order, an_order(realm="live"), "RealmRefused"),
+        (activities.sync_order, an_order_here().key, "UnknownOrder"),
+    ):
+        with pytest.raises(ApplicationError) as raised:
+            await run(call, request)
+        assert (raised.value.type, raised.value.non_retryable) == (kind, True)
+
+
+async def test_a_campaign_opens_moves_and_marks() -> None:
+    clock, accounts, exchange = FakeClock(), FakeAccounts(), FakeExchange(realm=REALM)
+    campaign = CampaignCalls(clock, exchange, accounts)  # type: ignore[arg-type]
+    names = ("aggressive", "conservative")
+    opening = OpenAccounts(
+        realm=REALM,
+        venue="sim",
+        ledger="ledger",
+        accounts=names,
+        quote_asset="USDT",
+        capital=Decimal(1000),
+        as_of=START,
+    )
+    await run(campaign.open_accounts, opening)
+    assert accounts.opened == [(name, (("USDT", Decimal(1000)),)) for name in names]
+    assert clock.opened == {name: {"USDT": Decimal(1000)} for name in names}
+
+    to = START + timedelta(hours=1)
+    moved = await run(campaign.advance_clock, AdvanceRequest(realm=REALM, to=to, request_id="step-1"))
+    assert moved == ClockStop(now=to)
+
+    marked = await run(
+        campaign.mark_accounts,
+        MarkRequest(realm=REALM, venue="sim", accounts=names, symbols=("BTC/USDT",), as_of=to),
+    )
+    assert marked.marks == (("BTC/USDT", Decimal(6999)),)
+    assert [(row.account, row.equity_usd) for row in marked.equities] == [(name, Decimal("699.9")) for name in names]
+
+
+async def test_a_campaign_moves_no_other_realm_s_clock() -> None:
+    clock = FakeClock()
+    campaign = CampaignCalls(clock, FakeExchange(realm=REALM), FakeAccounts())  # type: ignore[arg-type]
+    with pytest.raises(ApplicationError) as raised:
+        await run(campaign.advance_clock, AdvanceRequest(realm="replay-other", to=START, request_id="1"))
+    assert (raised.value.type, clock.stops) == ("RealmRefused", {})
+
+
+@pytest.mark.parametrize("options", [ORDER_CALL, CANCEL_CALL, SYNC_CALL, FOLLOW_CALL, CLOCK_CALL])
+def test_calls_are_retried_until_answered(options: workflow.ActivityConfig) -> None:
+    policy = options["retry_policy"]
+    assert policy is not None
+    assert policy.maximum_attempts == 0
+    assert "schedule_to_close_timeout" not in options
+    assert {"PayloadsTooLarge", "PydanticSerializationError"} <= set(policy.non_retryable_error_types or ())
+
+
+@pytest.mark.parametrize("options", [ORDER_CALL, CANCEL_CALL, SYNC_CALL, CLOCK_CALL])
+def test_what_touches_the_venue_is_cancelled_only_when_it_has_ended(options: workflow.ActivityConfig) -> None:
+    assert options["cancellation_type"] is ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
