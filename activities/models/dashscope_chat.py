@@ -115,6 +115,7 @@ class DashscopeChatModel:
             code=response.code or None,
             message=response.message or "",
             headers=response.headers or {},
+            secret=self._api_key,
         )
 
     def _answer(self, response: Any) -> ChatAnswer:

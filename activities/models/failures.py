@@ -131,8 +131,13 @@ def refused(
     headers: Mapping[str, str],
     now: datetime | None = None,
     quota_is_throttling: bool = False,
+    secret: str = "",
 ) -> ModelFailure:
-    """The failure for an answer that is an error. Header names are matched without case; `now` dates an HTTP-date."""
+    """The failure for an answer that is an error. Header names are matched without case; `now` dates an HTTP-date.
+
+    Messages end in workflow histories, and some endpoints repeat the key they refuse: `secret` is taken out of them.
+    """
+    said_without_secret = message.replace(secret, "[key]") if secret else message
     lowered = {name.lower(): value for name, value in headers.items()}
     kind = kind_of(status, code, quota_is_throttling=quota_is_throttling)
     retryable = kind in RETRYABLE
@@ -141,7 +146,7 @@ def refused(
         retryable = hint == "true"
     said = f"HTTP {status}" + (f" {code}" if code else "")
     return ModelFailure(
-        f"{provider}: {said}: {message[:500]}",
+        f"{provider}: {said}: {said_without_secret[:500]}",
         kind=kind.value,
         retryable=retryable,
         retry_after_s=retry_after_s(lowered, now=now or datetime.now(UTC)) if retryable else None,

@@ -100,6 +100,7 @@ class OpenAIChatModel:
             message=error.message,
             headers=error.response.headers,
             quota_is_throttling=self._quota_is_throttling,
+            secret=self._client.api_key,
         )
 
     def _answer(self, completion: object) -> ChatAnswer:

@@ -184,6 +184,14 @@ async def test_a_refusal_is_classified_after_exactly_one_request(
 
 
 @pytest.mark.parametrize("wire", WIRES)
+async def test_a_key_that_the_provider_repeats_is_not_passed_on(wire: str, server: ModelServer, make: Make) -> None:
+    server.script(Reply(status=401, code="invalid_api_key", message="Your api key: key-1 is invalid"))
+    said = str(await failure_of(make(wire)))
+    assert "key-1" not in said
+    assert "Your api key: [key] is invalid" in said
+
+
+@pytest.mark.parametrize("wire", WIRES)
 async def test_a_gateway_error_in_html_is_a_server_error(wire: str, server: ModelServer, make: Make) -> None:
     server.script(Reply(status=502, raw=b"<html>bad gateway</html>", content_type="text/html"))
     failure = await failure_of(make(wire))
