@@ -227,7 +227,7 @@ async def _ask(model: ChatModel, chat: ChatRequest) -> tuple[ChatAnswer, int]:
             type=failure.kind,
             non_retryable=not failure.retryable,
             next_retry_delay=timedelta(seconds=float(wait)) if wait is not None else None,
-        ) from failure
+        ) from None  # the client's own exception may repeat the key, and causes are written to the history
     meter = activity.metric_meter().with_additional_attributes({"provider": model.provider, "model": model.name})
     meter.create_counter("perennial_model_calls", "answers received").add(1)
     tokens = answer.prompt_tokens + answer.completion_tokens

@@ -127,6 +127,12 @@ async def test_a_provider_failure_is_told_in_the_words_of_temporal(
     assert error.next_retry_delay == (None if delay is None else timedelta(seconds=delay))
 
 
+async def test_the_words_of_the_client_stay_out_of_the_history() -> None:
+    failure = ModelFailure("p: HTTP 401: [key]", kind="ModelAuthentication", retryable=False)
+    failure.__cause__ = RuntimeError("Your api key sk-secret is invalid")
+    assert (await failure_of(Room(SaidModel(failure)))).__cause__ is None
+
+
 async def test_a_failed_attempt_leaves_no_answer_and_the_next_one_asks_again() -> None:
     model = SaidModel(ModelFailure("down", kind="ModelServerError", retryable=True), "up")
     room = Room(model)
