@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from activities.exchange.placing import ASK_EVERY_S, Pause, with_fills
 from activities.exchange.port import (
     AwaitChange,
     AwaitMarket,
@@ -17,6 +16,7 @@ from activities.exchange.port import (
     VenueUnavailable,
     WatchedOrder,
 )
+from activities.exchange.recording import ASK_EVERY_S, Pause, record_found
 from activities.store.port import Intent, OrderJournal
 from trading.orders.models import (
     TERMINAL,
@@ -100,8 +100,10 @@ class OrderFollowing:
             found = await self._patiently(wait.key, ends_at_s)
             is_over = self._clock_s() >= ends_at_s or await self._exchange.market_time() >= wait.until
             if found is not None and (is_over or _has_changed(found, wait.seen_status, wait.seen_executed)):
-                return await self._recorded(wait.key, found)
-            if is_over:
+                report = await self._recorded(wait.key, found)
+                if is_over or (report.status, report.executed_quantity) != (wait.seen_status, wait.seen_executed):
+                    return report
+            elif is_over:
                 return _kept(await self._intent(wait.key))
             await self._pause(POLL_EVERY_S)
 
@@ -149,8 +151,10 @@ class OrderFollowing:
         await self._pause(wait_s)
 
     async def _recorded(self, key: OrderKey, found: VenueOrder) -> OrderReport:
-        order, fills = await with_fills(self._exchange, key.account, found, pause=self._pause)
-        return await self._journal.record_order(key, order, fills)
+        intent = await self._intent(key)
+        return await record_found(
+            self._exchange, self._journal, intent.request, found, intent.prepared, pause=self._pause
+        )
 
     async def _intent(self, key: OrderKey) -> Intent:
         intent = await self._journal.find_intent(key)

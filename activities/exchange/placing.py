@@ -12,17 +12,15 @@ attempt goes back to asking, and a request that was frozen on its way has expire
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 
 from activities.exchange.port import Exchange, PreparedOrder, VenueAnswer, VenueRefused, VenueUnavailable
+from activities.exchange.recording import ASK_EVERY_S, Pause, record_found
 from activities.store.port import Intent, IntentRefused, OrderJournal
 from trading.orders.models import (
     PROTECTIVE,
-    Fill,
     Leg,
-    OrderKey,
     OrderReport,
     OrderRequest,
     OrderStatus,
@@ -30,15 +28,9 @@ from trading.orders.models import (
     OutcomeClass,
     VenueOrder,
 )
-from trading.orders.sameness import differences
 
-ASK_EVERY_S = 0.5
 RETRY_FIRST_S = 0.2
 RETRY_MOST_S = 2.0
-FILLS_WITHIN_S = 10.0
-"""Trades may lag behind their order by the venue's read lag of 5 s; twice that is not lag."""
-
-Pause = Callable[[float], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +110,7 @@ class OrderPlacement:
             found = await self._exchange.find(request.key)
             if found is None:
                 return intent.report or await self._frozen(request, "frozen before, and unknown to the venue")
-            return await self.record_found(request, found, intent.prepared)
+            return await self._record(request, found, intent.prepared)
         return await self._settle(request, intent, is_new=False)
 
     async def _settle(self, request: OrderRequest, intent: Intent, *, is_new: bool) -> OrderReport:
@@ -144,7 +136,7 @@ class OrderPlacement:
             await self._journal.record_answer(request.key, _as_recorded(answer, send))
             match answer.outcome:
                 case OutcomeClass.ACCEPTED if answer.order is not None:
-                    return await self.record_found(request, answer.order, send.prepared)
+                    return await self._record(request, answer.order, send.prepared)
                 case OutcomeClass.REFUSED if send.is_beside_another:
                     send.refusal = answer
                     return await self._ask(request, send)
@@ -165,7 +157,7 @@ class OrderPlacement:
         while True:
             found = await self._found(request, send)
             if found is not None:
-                return await self.record_found(request, found, send.prepared)
+                return await self._record(request, found, send.prepared)
             if send.refusal is not None:
                 return await self._refused(request, send.refusal.message, send.refusal)
             if request.raises_exposure and self._patience.decides and send.sends >= self._patience.entry_sends:
@@ -245,15 +237,8 @@ class OrderPlacement:
 
     # -- what is written down ----------------------------------------------------------------------------------------
 
-    async def record_found(self, request: OrderRequest, found: VenueOrder, prepared: PreparedOrder) -> OrderReport:
-        """Take the venue's order and its fills into the ledger, or freeze where it is not the order we meant."""
-        other = differences(
-            request, found, quantity=prepared.quantity, price=prepared.price, stop_price=prepared.stop_price
-        )
-        if other:
-            return await self._frozen(request, "; ".join(other))
-        order, fills = await with_fills(self._exchange, request.account, found, pause=self._pause)
-        return await self._journal.record_order(request.key, order, fills)
+    async def _record(self, request: OrderRequest, found: VenueOrder, prepared: PreparedOrder) -> OrderReport:
+        return await record_found(self._exchange, self._journal, request, found, prepared, pause=self._pause)
 
     async def _refused(self, request: OrderRequest, why: str, answer: VenueAnswer | None = None) -> OrderReport:
         report = await self._journal.record_status(request.key, OrderStatus.REFUSED, reason=why)
@@ -280,33 +265,6 @@ class _Send:
     is_overtaken: bool = False
     is_beside_another: bool = False
     refusal: VenueAnswer | None = None
-
-
-async def with_fills(
-    exchange: Exchange, account: str, order: VenueOrder, *, pause: Pause
-) -> tuple[VenueOrder, tuple[Fill, ...]]:
-    """The order and fills that add up to its executed quantity. Raises `VenueUnavailable` where they do not in time."""
-    deadline_s = time.monotonic() + FILLS_WITHIN_S
-    while True:
-        if order.executed_quantity == 0:
-            return order, ()
-        fills = await exchange.fills(account, order.symbol, venue_order_id=order.venue_order_id)
-        filled = sum((fill.quantity for fill in fills), Decimal(0))
-        if filled == order.executed_quantity:
-            return order, fills
-        if time.monotonic() > deadline_s:
-            raise VenueUnavailable(
-                f"order {order.client_order_id}: fills of {filled} do not add up to {order.executed_quantity}"
-            )
-        await pause(ASK_EVERY_S)
-        key = OrderKey(
-            realm=exchange.realm,
-            venue=exchange.venue,
-            account=account,
-            symbol=order.symbol,
-            client_order_id=order.client_order_id,
-        )
-        order = await exchange.find(key) or order
 
 
 def _as_recorded(answer: VenueAnswer, send: _Send) -> VenueAnswer:

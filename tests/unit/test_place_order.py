@@ -199,6 +199,10 @@ async def test_a_found_order_that_is_not_ours_freezes() -> None:
     assert report.status is OrderStatus.FROZEN
     assert "quantity is 0.2 at the venue, 0.1 in the intent" in report.reason
     assert (await scene.place(ours)).status is OrderStatus.FROZEN
+    assert (await scene.following.sync(ours.key)).status is OrderStatus.FROZEN
+    waited = AwaitChange(key=ours.key, seen_status=OrderStatus.FROZEN, until=START + timedelta(minutes=1))
+    assert (await scene.following.await_change(waited)).status is OrderStatus.FROZEN
+    assert scene.venue.now >= START + timedelta(minutes=1), "no news is waited out, not told again and again"
 
 
 async def test_the_same_id_for_another_order_is_a_defect() -> None:
