@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -11,10 +11,12 @@ from functools import cached_property
 
 from trading.candles import TIMEFRAMES
 from trading.decision.models import MemoryItem, PositionView, Recall
+from trading.decision.quantities import quantities
 from trading.facts.models import Fact, MarketSnapshot
 from trading.policy.model import Policy
 
 PRINCIPLE_ID = re.compile(r"P[0-9]{2,4}")
+_WORD = re.compile(r"(?<![\w@])[A-Za-z][\w:./#-]*(?:@\w+)?")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,22 @@ class Ground:
     def numbers(self) -> tuple[tuple[str, Decimal], ...]:
         """Every numeric fact, as id and value."""
         return tuple((fact.id, fact.value) for fact in self.snapshot.facts if isinstance(fact.value, Decimal))
+
+    def ids_in(self, text: str) -> Iterator[tuple[int, str]]:
+        """Every id of a fact or memory that stands in `text` as a word of its own, with its place."""
+        for match in _WORD.finditer(text):
+            word = match.group().rstrip(".:/#-")
+            if word in self.facts or word in self.memories:
+                yield match.start(), word
+
+    @cached_property
+    def remembered(self) -> tuple[tuple[str, Decimal], ...]:
+        """Every number in a recalled text, with the memory's id."""
+        return tuple((item.id, said.value) for item in self.memories.values() for said in quantities(item.text))
+
+    def family(self, prefix: str) -> tuple[Fact, ...]:
+        """The numeric facts whose id starts with `prefix`: one indicator on its timeframes."""
+        return tuple(self.facts[fact_id] for fact_id, _ in self.numbers if fact_id.startswith(prefix))
 
     @property
     def step(self) -> timedelta:

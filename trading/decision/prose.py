@@ -89,8 +89,7 @@ def _known_numbers(proposal: Proposal, ground: Ground) -> tuple[tuple[str, Decim
         ("price_tolerance_fraction", policy.price_tolerance_fraction),
         ("low_certainty_below", policy.low_certainty_below),
     ]
-    remembered = [(item.id, said.value) for item in ground.memories.values() for said in quantities(item.text)]
-    return (*ground.numbers, *own, *limits, *remembered)
+    return (*own, *ground.numbers, *limits, *ground.remembered)
 
 
 def _derived(proposal: Proposal, price: Decimal) -> list[tuple[str, Decimal]]:
@@ -119,8 +118,8 @@ def _uncited(path: str, text: str, known: tuple[tuple[str, Decimal], ...], groun
 
 def _masked(text: str, ground: Ground) -> str:
     """`text` with ids, dates, spans and indicator parameters blanked out: their digits state nothing."""
-    for known_id in sorted({*ground.facts, *ground.memories}, key=len, reverse=True):
-        text = text.replace(known_id, " " * len(known_id))
+    for at, shown_id in ground.ids_in(text):
+        text = text[:at] + " " * len(shown_id) + text[at + len(shown_id) :]
     for pattern in (_DATES, _PARAMETERS, _SPANS):
         text = pattern.sub(lambda match: " " * len(match.group()), text)
     return text
@@ -148,16 +147,16 @@ def _contradictions(path: str, text: str, ground: Ground) -> Iterator[Finding]:
 
     An indicator's bare name may mean any of its timeframes or a recalled case, and `RSI 30` may be a mark on its scale.
     """
-    for fact in ground.snapshot.facts:
-        if isinstance(fact.value, Decimal) and fact.id in text:
-            for stated, _ in _stated_after(re.escape(fact.id) + r"(?!\w)", text):
-                yield from _unless_stated(stated, [fact], path, ground)
-    remembered = [said for item in ground.memories.values() for said in quantities(item.text)]
+    for cited in dict.fromkeys(shown_id for _, shown_id in ground.ids_in(text)):
+        fact = ground.facts.get(cited)
+        if fact is not None and isinstance(fact.value, Decimal):
+            for stated, _ in _stated_after(re.escape(cited) + r"(?!\w)", text):
+                yield from _unless_stated(stated, (fact,), path, ground)
     for word, prefix in _FAMILIES.items():
-        family = [fact for fact in ground.snapshot.facts if fact.id.startswith(prefix)]
+        family = ground.family(prefix) if word in text.casefold() else ()
         for stated, link in _stated_after(rf"(?<!\w){word}(?!\w)", text) if family else ():
             is_mark = stated.is_integer and stated.value % _MARK_STEP == 0 and not _ASSERTS.search(link)
-            if not is_mark and not any(said.value == stated.value for said in remembered):
+            if not is_mark and not any(value == stated.value for _, value in ground.remembered):
                 yield from _unless_stated(stated, family, path, ground)
 
 
@@ -169,7 +168,7 @@ def _stated_after(name: str, text: str) -> Iterator[tuple[Quantity, str]]:
             yield stated, match.group()
 
 
-def _unless_stated(stated: Quantity, facts: list[Fact], path: str, ground: Ground) -> Iterator[Finding]:
+def _unless_stated(stated: Quantity, facts: tuple[Fact, ...], path: str, ground: Ground) -> Iterator[Finding]:
     tolerance = ground.policy.value_tolerance_fraction
     values = [(fact, fact.value) for fact in facts if isinstance(fact.value, Decimal)]
     if not any(difference(stated, value, tolerance=tolerance, unit=fact.unit) == "equal" for fact, value in values):
