@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -46,7 +46,7 @@ class Site:
     database_url: str
     models: Mapping[Role, ModelChoice]
     roles: tuple[QueueRole, ...] = ALL_ROLES
-    venue_keys: Mapping[str, VenueKey] = field(default_factory=dict, repr=False)
+    venue_key: Callable[[str], VenueKey] | None = field(default=None, repr=False)
     base_timeframe: str = "1h"
     build_id: str = LOCAL_BUILD
     deployment: str = DEPLOYMENT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -59,16 +60,25 @@ def site_of(
         database_url=database_url or settings.database,
         models=_models(chosen, think_s=Decimal(think_s)) if QueueRole.MODELS in roles else {},
         roles=roles,
-        venue_keys={
-            account: VenueKey(api_key=key.api_key.get_secret_value(), secret=key.secret.get_secret_value())
-            for account, key in settings.venue_keys.items()
-        },
+        venue_key=_key_ring(settings) if row.needs_key else None,
         build_id=build_id or settings.build_id,
         health_host=settings.health_host,
         health_port=health_port or settings.health_port,
         codec_active=codec_active,
         codec_keys=codec_keys,
     )
+
+
+def _key_ring(settings: Settings) -> Callable[[str], VenueKey]:
+    """Each account's key, looked up when it is needed; a missing one names the settings to set."""
+
+    def key_of(account: str) -> VenueKey:
+        key = settings.venue_key(account)
+        if key is None:
+            raise ValueError(f"account {account} has no key at this venue")
+        return VenueKey(api_key=key.api_key.get_secret_value(), secret=key.secret.get_secret_value())
+
+    return key_of
 
 
 def _models(settings: Settings, *, think_s: Decimal) -> dict[Role, ModelChoice]:

@@ -137,12 +137,17 @@ def open_exchange(site: Site, *, market_clock: Any = None) -> BinanceExchange:
     from activities.exchange.binance import BinanceExchange
     from activities.exchange.binance_session import Credential, simulated_credential
 
-    keys = {account: Credential(api_key=key.api_key, secret=key.secret) for account, key in site.venue_keys.items()}
+    def credential(account: str) -> Credential:
+        if site.venue_key is None:
+            raise ValueError(f"venue {site.venue} takes no keys, so account {account} has none")
+        key = site.venue_key(account)
+        return Credential(api_key=key.api_key, secret=key.secret)
+
     return BinanceExchange(
         realm=site.realm,
         venue=site.venue,
         base_url=site.venue_url,
-        credentials=simulated_credential if site.market_is_replayed else keys,
+        credentials=simulated_credential if site.market_is_replayed else credential,
         market_clock=market_clock,
     )
 
