@@ -218,7 +218,7 @@ records = st.builds(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(stances(Role.PRIMARY), stances(Role.SECONDARY), records, records, st.integers(0, 100), st.booleans())
 def test_a_model_can_only_shrink(
     primary: Stance, secondary: Stance, one: Any, other: Any, closed_trades: int, has_position: bool

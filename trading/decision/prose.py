@@ -22,7 +22,9 @@ _SPANS = re.compile(
     r"\b\d+[- ]?(?:h|hours?|days?|d|minutes?|min|m|weeks?|bars?|candles?|steps?|x|times)\b", re.IGNORECASE
 )
 _THRESHOLD = re.compile(
-    r"\b(?:above|below|over|under|than|least|most|threshold(?: of)?|beyond|near|towards?)\s+[-+$€]?$", re.IGNORECASE
+    r"\b(?:above|below|over|under|than|least|most|beyond|near|towards?|(?:threshold|mark|level|line)(?: of| at)?)"
+    r"\s+[-+$€]?$",
+    re.IGNORECASE,
 )
 _LINK = r"\s*(?:\(\d+\)|@\w+)?\s*(?:is|at|of|reads|stands at|equals|near|=|:)?\s*(?:about |around |~)?"
 _ASSERTS = re.compile(r"\b(?:is|at|reads|equals)\b|[=:]", re.IGNORECASE)
