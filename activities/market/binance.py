@@ -21,8 +21,8 @@ MAX_KLINES = 1000
 """The venue answers no more rows at once."""
 
 LIVE_BOOK_LAG_S = 120
-"""A live book cannot be asked for in the past: it is read now, and belongs to an `as_of` at most this old. An older
-observation raises no exposure anyway (architecture §3)."""
+"""A book cannot be asked for in the past: where the clock runs it is read now, and belongs to an `as_of` at most this
+old. An older observation raises no exposure anyway (architecture §3)."""
 
 _MS = timedelta(milliseconds=1)
 _REFUSALS = {400, 401, 403, 404, 451}
@@ -34,7 +34,8 @@ class BinanceMarketData:
 
     Only candles that had closed at `as_of` and by the market's clock are returned, whatever `as_of` was asked before.
     With `market_time_is_replayed` the market's clock is the simulated venue's, and the book is given only while that
-    clock shows exactly `as_of` (or is at most `book_lag_s` away). One client may serve many tasks of one event loop.
+    clock shows exactly `as_of`, unless that clock runs by itself: then as in a live market.
+    One client may serve many tasks of one event loop.
     """
 
     def __init__(
@@ -44,7 +45,6 @@ class BinanceMarketData:
         base_url: str,
         base_timeframe: str = "1h",
         market_time_is_replayed: bool = False,
-        book_lag_s: int | None = None,
         total_timeout_s: float = 5.0,
         transport: httpx.AsyncBaseTransport | None = None,
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -53,8 +53,7 @@ class BinanceMarketData:
         self.venue = venue
         self.base_timeframe = base_timeframe
         self._is_replayed = market_time_is_replayed
-        lag_s = (0 if market_time_is_replayed else LIVE_BOOK_LAG_S) if book_lag_s is None else book_lag_s
-        self._book_lag = timedelta(seconds=lag_s)
+        self._clock_runs = not market_time_is_replayed
         self._total_timeout_s = total_timeout_s
         self._wall_clock = wall_clock
         self._seen_market_time: datetime | None = None
@@ -95,7 +94,8 @@ class BinanceMarketData:
         except MarketRefused:
             return None
         # Asked after the book: what the clock shows then, the book cannot be later than.
-        if abs(await self._market_time() - as_of) > self._book_lag:
+        distance = abs(await self._market_time() - as_of)
+        if distance > timedelta(seconds=LIVE_BOOK_LAG_S if self._clock_runs else 0):
             return None
         try:
             bid, ask = Decimal(row["bidPrice"]), Decimal(row["askPrice"])
@@ -123,6 +123,7 @@ class BinanceMarketData:
         payload = await self._ask("/sim/clock", {})
         try:
             self._seen_market_time = datetime.fromisoformat(payload["now"]).astimezone(UTC)
+            self._clock_runs = payload.get("mode") == "realtime"
         except (KeyError, TypeError, ValueError) as error:
             raise MarketUnavailable(f"{self.venue} clock cannot be read: {payload!r:.200}") from error
         return self._seen_market_time

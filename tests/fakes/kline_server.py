@@ -39,6 +39,7 @@ class KlineServer:
     url: str = ""
     bid: str = "27999.10000000"
     ask: str = "28000.90000000"
+    clock_mode: str = "manual"
     timeframes: frozenset[str] = frozenset(TIMEFRAMES)
     script: deque[Scripted] = field(default_factory=deque)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -56,7 +57,8 @@ class KlineServer:
                 request.transport.abort()
             return web.Response(status=reply.status, text=reply.text, headers=reply.headers)
         if request.path == "/sim/clock":
-            return web.json_response({"now": self.now.isoformat().replace("+00:00", "Z")})
+            now = self.now.isoformat().replace("+00:00", "Z")
+            return web.json_response({"now": now, "mode": self.clock_mode})
         series = next(
             (s for name, s in self.series.items() if name.replace("/", "") == request.query.get("symbol")), None
         )

@@ -195,6 +195,15 @@ async def test_a_live_book_belongs_to_an_as_of_of_the_last_two_minutes() -> None
         assert (await source.book_top(BTC, as_of=LATE - timedelta(seconds=121))) is None
 
 
+async def test_the_book_of_a_simulated_market_that_runs_by_itself_is_treated_as_a_live_one() -> None:
+    async with replayed() as (server, source):
+        server.clock_mode = "realtime"
+        server.now = LATE + timedelta(seconds=3)
+
+        assert await source.book_top(BTC, as_of=LATE) is not None
+        assert await source.book_top(BTC, as_of=LATE - timedelta(seconds=118)) is None
+
+
 async def test_an_empty_side_is_no_book() -> None:
     async with replayed() as (server, source):
         server.bid = "0.00000000"
