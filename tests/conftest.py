@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -130,7 +131,8 @@ async def time_skipping(timeskip_binary: Path) -> AsyncIterator[TimeSkipping]:
     async with AsyncExitStack() as opened:
 
         async def start(**options: Any) -> WorkflowEnvironment:
-            wanted = {"plugins": [perennial_plugin()], **options}
+            patient = timedelta(seconds=30)  # Java takes its time on a busy machine; 5 s is the SDK's patience
+            wanted = {"plugins": [perennial_plugin()], "test_server_startup_timeout": patient, **options}
             env = await WorkflowEnvironment.start_time_skipping(
                 test_server_existing_path=str(timeskip_binary), **wanted
             )

@@ -12,12 +12,19 @@ import pytest
 from eventually import eventually
 from temporalio import workflow
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
-from temporalio.client import Client
-from temporalio.common import SearchAttributeKey, VersioningBehavior, WorkerDeploymentVersion
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    VersioningBehavior,
+    WorkerDeploymentVersion,
+)
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
 from workers.stack import processes, temporal_admin
+from workers.stack import stack as stack_module
 from workers.stack.environment import trial_environment
 from workers.stack.home import attach, throw_away_home
 from workers.stack.kept import PartError
@@ -26,6 +33,7 @@ from workers.stack.readiness import http_ok, printed_ready_line
 from workers.stack.stack import Part, Stack
 from workers.stack.temporal_server import CAMPAIGN_RETENTION, RETENTION, TemporalOptions
 from workers.stack.timeskip import owned_timeskip
+from workflows.names import SEARCH_ATTRIBUTES
 
 pytestmark = pytest.mark.stack
 
@@ -164,6 +172,35 @@ async def test_a_dead_part_is_restarted_and_counted(stack: Stack) -> None:
     assert await eventually(lambda: dict(stack.publish().pids) == {"exchange": running.pid})
 
 
+async def test_kills_of_our_own_never_make_a_part_given_up(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack_module, "GIVE_UP_AFTER", 2)
+    running = await stack.start(web("exchange", free_port()))
+    for deaths in range(1, 5):
+        stack.kill("exchange")
+        await stack.ready_again("exchange", deaths=deaths)
+    assert running.failure == ""
+
+
+async def test_a_part_that_keeps_dying_is_given_up_with_its_last_words(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack_module, "GIVE_UP_AFTER", 2)
+    once = f"import pathlib, sys; p = pathlib.Path({str(tmp_path / 'once')!r});"
+    once += "sys.exit('disk full') if p.exists() else (p.touch(), print('{\"ready\": true}', flush=True))"
+    await stack.start(Part(name="exchange", argv=(sys.executable, "-c", once), ready=printed_ready_line))
+    assert "disk full" in await eventually(stack.first_failure, timeout_s=60)
+    assert stack.restarts == {"exchange": 3}
+
+
+async def test_the_server_sees_no_setting_of_ours(tmp_path: Path) -> None:
+    env = {**os.environ, "TEMPORAL_NAMESPACE": "production", "DEEPSEEK_API_KEY": "secret"}
+    with throw_away_home(tmp_path) as home:
+        async with Stack(home, env=env, realm="paper") as stack:
+            server = await stack.start_temporal(TemporalOptions(ui=False))
+            seen = server.kept.command.env
+            assert (seen.get("TEMPORAL_NAMESPACE"), seen.get("DEEPSEEK_API_KEY")) == (None, None)
+
+
 async def test_a_part_that_must_not_restart_is_reported(stack: Stack) -> None:
     await stack.start(web("exchange", free_port(), restarts=False))
     stack.kill("exchange")
@@ -211,7 +248,9 @@ async def test_only_our_own_parts_can_be_killed(stack: Stack) -> None:
 @pytest.mark.timeskip
 async def test_time_skips_and_nothing_is_left(timeskip_binary: Path, tmp_path: Path, task_queue: str) -> None:
     with owned_timeskip(timeskip_binary, tmp_path) as program:
-        env = await WorkflowEnvironment.start_time_skipping(test_server_existing_path=str(program))
+        env = await WorkflowEnvironment.start_time_skipping(
+            test_server_existing_path=str(program), test_server_startup_timeout=timedelta(seconds=30)
+        )
         await env.sleep(timedelta(days=30))
         mine = [pid for pid, _ in processes.marked(lambda token: token.startswith("timeskip:"))]
         assert mine, "the server carries our mark"
@@ -236,3 +275,26 @@ def test_options_name_their_addresses_before_anything_runs() -> None:
     options = TemporalOptions()
     assert options.address == f"127.0.0.1:{options.port}"
     assert options.port != options.ui_port
+
+
+async def test_the_runs_server_has_our_namespace_and_search_attributes(
+    temporal_client: Client, task_queue: str
+) -> None:
+    realm = SearchAttributePair(SEARCH_ATTRIBUTES[0], task_queue)
+    handle = await temporal_client.start_workflow(
+        Held.run, id=task_queue, task_queue=task_queue, search_attributes=TypedSearchAttributes([realm])
+    )
+    found = (await handle.describe()).typed_search_attributes
+    await handle.terminate()
+    assert found[SEARCH_ATTRIBUTES[0]] == task_queue
+
+
+@pytest.mark.timeskip
+async def test_a_time_skipping_environment_knows_our_search_attributes(
+    time_skipping_env: WorkflowEnvironment, task_queue: str
+) -> None:
+    realm = SearchAttributePair(SEARCH_ATTRIBUTES[0], task_queue)
+    handle = await time_skipping_env.client.start_workflow(
+        Held.run, id=task_queue, task_queue=task_queue, search_attributes=TypedSearchAttributes([realm])
+    )
+    assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING

@@ -73,8 +73,10 @@ def claim(path: Path) -> Iterator[Home]:
     """
     path = path.expanduser().absolute()
     with _held(path):
-        yield _entered(path, throw_away=False)
-        (path / _STATE).unlink(missing_ok=True)
+        try:
+            yield _entered(path, throw_away=False)
+        finally:
+            (path / _STATE).unlink(missing_ok=True)
 
 
 @contextmanager

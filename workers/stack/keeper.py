@@ -5,9 +5,9 @@
 
 Standard input is the owner's pipe: at its end-of-file (the owner closed it, died, or was killed) the part gets its stop
 signal, and after the grace its whole process group is killed, with everything that still carries its token. The same
-happens on SIGTERM and SIGINT. When the part ends by itself, what it left behind is killed and the keeper ends with the
-part's exit code (128 + signal, as shells do). The part never inherits the pipe.
-`--remove` names a throw-away folder that goes with the part.
+happens on SIGTERM, SIGINT and SIGHUP. When the part ends by itself, what it left behind is killed and the keeper ends
+with the part's exit code (128 + signal, as shells do). The part never inherits the pipe. `--remove` names a throw-away
+folder that goes with the part.
 
 The record (ids, start marks, token) is on disk before the part runs its first instruction, so a start after a killed
 keeper can always find and reap the part (`workers.stack.kept.reap`). Standard library only: it is started often.
@@ -25,6 +25,7 @@ from types import FrameType
 from workers.stack import processes
 
 OWNER_PIPE = 0
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 LOOK_S = 1.0
 """How often the keeper also looks whether its parent changed, should a forked sibling hold the owner's pipe open."""
 
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
     options, command = _parse(argv)
     wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) if hasattr(os, "pipe2") else _plain_pipe()
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+    for number in (*STOP_SIGNALS, signal.SIGCHLD):
         signal.signal(number, _noted)
     owner = os.getppid()
     token = options["token"]
@@ -49,7 +50,7 @@ def main(argv: list[str]) -> int:
         readable, _, _ = select.select([OWNER_PIPE, wake_read], [], [], LOOK_S)
         noted = os.read(wake_read, 512) if wake_read in readable else b""
         owner_gone = (OWNER_PIPE in readable and not os.read(OWNER_PIPE, 512)) or os.getppid() != owner
-        if owner_gone or signal.SIGTERM in noted or signal.SIGINT in noted:
+        if owner_gone or any(number in noted for number in STOP_SIGNALS):
             processes.send(part.pid, mark, int(options["stop_signal"]))
             processes.send(part.pid, mark, signal.SIGCONT)  # a stopped part would sleep through its grace
             _wait(part, float(options["grace"]))
@@ -106,7 +107,12 @@ def _launch(command: list[str], *, token: str, user: str) -> _Part:
         if not os.read(gate_read, 2):
             os._exit(127)  # the keeper died before it wrote the record
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        for number in (
+            *STOP_SIGNALS,
+            signal.SIGCHLD,
+            signal.SIGPIPE,
+            signal.SIGXFSZ,
+        ):  # the last two: Python ignores them
             signal.signal(number, signal.SIG_DFL)
         os.dup2(os.open(os.devnull, os.O_RDONLY), OWNER_PIPE)
         if user:

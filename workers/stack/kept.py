@@ -15,6 +15,9 @@ from typing import Any
 
 from workers.stack import processes
 
+LOG_LIMIT_BYTES = 20_000_000
+"""A part that starts with a longer log than this starts a new one; one older log is kept."""
+
 
 class PartError(RuntimeError):
     """A part could not be started or ended too early. Handled by whoever started the stack: shown, exit code 2."""
@@ -62,6 +65,8 @@ class Kept:
     def __post_init__(self) -> None:
         for folder in (self.home / "run", self.home / "logs"):
             folder.mkdir(parents=True, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
+            os.replace(self.log, self.log.with_suffix(".log.1"))
         self._token = f"{self.name}:{secrets.token_hex(16)}"
         with self.output.open("wb") as out, self.log.open("ab") as log:
             self._keeper = subprocess.Popen(
@@ -88,6 +93,12 @@ class Kept:
     def keeper_pid(self) -> int:
         """The keeper's process id."""
         return self._keeper.pid
+
+    @property
+    def pid_now(self) -> int | None:
+        """The part's own process id when it runs and is known already, without waiting."""
+        found = self._record or read_record(self._record_path)
+        return found.pid if found is not None and found.token == self._token and self.exit_code is None else None
 
     @property
     def pid(self) -> int:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
+from workers.stack.environment import trial_environment
 from workers.stack.found import Announce, quiet
 from workers.stack.home import Home, StackState
 from workers.stack.kept import Command, Kept, PartError
@@ -45,6 +46,8 @@ class Part:
     restarts: bool = True
     """Whether the stack starts it again when it dies. It keeps its arguments, so its ports must be named in them."""
     grace_s: float = 10.0
+    is_foreign: bool = False
+    """Not our code: it gets no setting, address or key of ours, whatever the stack's environment holds."""
 
 
 @dataclass(slots=True)
@@ -59,6 +62,8 @@ class Running:
     failure: str = ""
     """Why the stack gave it up; empty while it has not."""
     wave: int = 0
+    kills: int = 0
+    """How often `Stack.kill` ended it: such deaths are restarted at once and never count against the part."""
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     _supervisor: asyncio.Task[None] | None = None
 
@@ -66,6 +71,11 @@ class Running:
     def pid(self) -> int:
         """The part's present process id."""
         return self.kept.pid
+
+    def note_end_of_supervision(self, supervisor: asyncio.Task[None]) -> None:
+        """An error in the supervision itself gives the part up, visibly."""
+        if not supervisor.cancelled() and (error := supervisor.exception()) is not None:
+            self.failure = f"{self.part.name} is no longer watched: {error!r}"
 
 
 class Stack:
@@ -128,8 +138,9 @@ class Stack:
 
     @property
     def pids(self) -> dict[str, int]:
-        """The present process id of each running part."""
-        return {name: running.pid for name, running in self._parts.items() if running.kept.exit_code is None}
+        """The present process id of each part that runs; one that is just being started may be missing."""
+        present = {name: running.kept.pid_now for name, running in self._parts.items()}
+        return {name: pid for name, pid in present.items() if pid is not None}
 
     @property
     def restarts(self) -> dict[str, int]:
@@ -166,6 +177,7 @@ class Stack:
             ready_timeout_s=wanted.ready_timeout_s,
             restarts=restarts,
             grace_s=0.0 if self.home.throw_away else 5.0,
+            is_foreign=True,
         )
         running = await self.start(part)
         self._temporal = wanted
@@ -186,6 +198,7 @@ class Stack:
         self._parts[part.name] = running
         await self._until_ready(running)
         running._supervisor = asyncio.create_task(self._supervise(running), name=f"supervise {part.name}")
+        running._supervisor.add_done_callback(running.note_end_of_supervision)
         self.publish()
         return running
 
@@ -203,6 +216,7 @@ class Stack:
         pid = running.pid
         if not running.kept.kill(number):
             raise PartError(f"part {name} is not running (exit code {running.kept.exit_code})")
+        running.kills += number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
         return pid
 
     async def ready_again(self, name: str, *, deaths: int, timeout_s: float = 60.0) -> Running:
@@ -243,7 +257,8 @@ class Stack:
         return self._parts[name]
 
     def _launch(self, part: Part) -> Kept:
-        command = Command(argv=part.argv, env={**self._env, **part.env}, cwd=self.home.path, grace_s=part.grace_s)
+        env = trial_environment(self._env).env if part.is_foreign else self._env
+        command = Command(argv=part.argv, env={**env, **part.env}, cwd=self.home.path, grace_s=part.grace_s)
         return Kept(part.name, command, self.home.path)
 
     async def _until_ready(self, running: Running) -> None:
@@ -262,18 +277,21 @@ class Stack:
         running.is_ready.set()
 
     async def _supervise(self, running: Running) -> None:
-        quick_deaths = 0
+        quick_deaths = kills_seen = 0
         while True:
             began = time.monotonic()
             code = await running.kept.wait()
             running.is_ready.clear()
             await asyncio.to_thread(running.kept.stop)  # a killed keeper leaves its part behind
             running.exit_codes.append(code)
-            quick_deaths = 1 if time.monotonic() - began > STEADY_S else quick_deaths + 1
+            if running.kills > kills_seen:
+                quick_deaths, kills_seen = 0, running.kills
+            else:
+                quick_deaths = 1 if time.monotonic() - began > STEADY_S else quick_deaths + 1
             if not running.part.restarts or quick_deaths > GIVE_UP_AFTER:
                 running.failure = f"{running.part.name} ended with code {code}: {running.kept.last_words()}"
                 return
-            await asyncio.sleep(min(FIRST_PAUSE_S * 2 ** (quick_deaths - 1), LONGEST_PAUSE_S))
+            await asyncio.sleep(min(FIRST_PAUSE_S * 2 ** max(quick_deaths - 1, 0), LONGEST_PAUSE_S))
             running.kept = self._launch(running.part)
             try:
                 await self._until_ready(running)

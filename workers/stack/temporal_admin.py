@@ -32,6 +32,9 @@ from temporalio.service import RPCError, RPCStatusCode
 _PREFIX = "INDEXED_VALUE_TYPE_"
 
 
+WAIT_FOR_SERVER = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED)
+
+
 class TemporalSetupError(RuntimeError):
     """The Temporal service could not be brought into the wanted state. Handled by verbs: shown, exit code 2."""
 
@@ -153,8 +156,7 @@ _WAIT_FOR_WORKER = (
     RPCStatusCode.NOT_FOUND,
     RPCStatusCode.FAILED_PRECONDITION,
     RPCStatusCode.ABORTED,
-    RPCStatusCode.UNAVAILABLE,
-    RPCStatusCode.RESOURCE_EXHAUSTED,
+    *WAIT_FOR_SERVER,
 )
 
 

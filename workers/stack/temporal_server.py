@@ -14,10 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workers.stack.found import Announce, ServerUnavailableError, cache_folder, is_program, only_one, quiet
 from workers.stack.kept import Command, Kept, PartError
 from workers.stack.ports import LOOPBACK, free_port
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
 
 GO_MODULE = "github.com/temporalio/cli/cmd/temporal@v1.5.1"
 """Newer tags carry a `replace` for one of their own modules and cannot be installed this way."""
@@ -174,17 +178,33 @@ async def temporal_ready(server: TemporalServer) -> None:
 
     deadline = time.monotonic() + server.options.ready_timeout_s
     admin = await temporal_admin.connect(server.address)
-    while not await temporal_admin.is_healthy(admin):
+    while not await _prepared(admin, server.options):
         if server.kept.exit_code is not None:
             raise PartError(f"the Temporal server ended with code {server.kept.exit_code}: {server.kept.last_words()}")
         if time.monotonic() > deadline:
             raise PartError(
-                f"the Temporal server at {server.address} was not healthy in time; its log: {server.kept.log}"
+                f"the Temporal server at {server.address} was not ready in time; its log: {server.kept.log}"
             )
-        await asyncio.sleep(0.05)
-    for namespace in ("default", *server.options.namespaces):
-        await temporal_admin.ensure_namespace(admin, namespace, retention=server.options.retention)
-        await temporal_admin.ensure_search_attributes(admin, namespace, server.options.search_attributes)
+        await asyncio.sleep(0.03)
+
+
+async def _prepared(admin: "Client", options: TemporalOptions) -> bool:
+    """False while the server is not healthy, or went away again in between."""
+    from temporalio.service import RPCError
+
+    from workers.stack import temporal_admin
+
+    if not await temporal_admin.is_healthy(admin):
+        return False
+    try:
+        for namespace in ("default", *options.namespaces):
+            await temporal_admin.ensure_namespace(admin, namespace, retention=options.retention)
+            await temporal_admin.ensure_search_attributes(admin, namespace, options.search_attributes)
+    except RPCError as error:
+        if error.status not in temporal_admin.WAIT_FOR_SERVER:
+            raise
+        return False
+    return True
 
 
 def _bin_folder(env: Mapping[str, str]) -> Path:
