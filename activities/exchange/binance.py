@@ -50,8 +50,8 @@ class ReadsMarketTime(Protocol):
 class BinanceExchange:
     """`Exchange` over Binance Spot REST.
 
-    `market_clock` is given for a simulated venue, whose market time is not its wall time. Where a signed question
-    answers 401, 403, 451 or -2015, entries are refused here until a signed question is answered again.
+    `market_clock` is given for a simulated venue, whose market time is not its wall time. After an answer of 401, 403,
+    451 or -2015 entries are refused here, unsent, until a signed question is answered again; protection still tries.
     """
 
     def __init__(
