@@ -47,7 +47,7 @@ class DecisionPolicy(Contract):
         capability="C03",
         code="uncited_number",
         looser="up",
-        description="numbers in prose that match no fact, before the proposal must be corrected",
+        description="numbers in prose that match no fact and pass unmarked; above it each one is a note",
     )
     freshness_steps: int = count(
         2,
