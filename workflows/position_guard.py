@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from activities.exchange.port import AwaitMarket, Level, MarketNews, WatchedOrder
     from activities.exchange.quoting import QUOTE_CALL, QuoteCalls, QuoteRequest
-    from activities.store.calls import STORE_CALL, OutcomeRecord, StoreCalls
+    from activities.store.calls import STORE_CALL, OutcomeRecord, PositionRequest, StoreCalls
     from trading.decision.story import guard_story
     from trading.ids import client_order_id
     from trading.ledger.outcome import position_quantity, trade_outcome
@@ -68,6 +68,8 @@ class PositionGuard:
     @workflow.run
     async def run(self, request: GuardRequest) -> GuardState:
         """Return the final state: no position above dust, and no order of ours left at the venue."""
+        if self._state.opening is None:
+            self._set(opening=await self._left_before())
         while True:
             self._news = False
             self._time.begin()
@@ -116,7 +118,18 @@ class PositionGuard:
 
     @property
     def _position(self) -> Decimal:
-        return position_quantity(self._state.entries.values(), self._state.exits.values())
+        moved = position_quantity(self._state.entries.values(), self._state.exits.values())
+        return moved + (self._state.opening or Decimal(0))
+
+    async def _left_before(self) -> Decimal:
+        """What the ledger holds before the first entry is sent: dust of an earlier trade, sold with this one."""
+        request = self._request
+        view = await workflow.execute_local_activity_method(
+            StoreCalls.position_view,
+            PositionRequest(realm=request.realm, account=request.account, symbol=request.symbol),
+            **STORE_CALL,
+        )
+        return view.quantity
 
     @property
     def _plan(self) -> Expect | None:
@@ -422,7 +435,9 @@ class PositionGuard:
             return
         exits = list(self._state.exits.values())
         last = next((r.average_price for r in reversed(exits) if r.average_price is not None), None)
-        outcome = trade_outcome(self._state.entries.values(), exits, remainder_price=last)
+        outcome = trade_outcome(
+            self._state.entries.values(), exits, opening=self._state.opening or Decimal(0), remainder_price=last
+        )
         await workflow.execute_local_activity_method(
             StoreCalls.record_outcome,
             OutcomeRecord(

@@ -131,9 +131,11 @@ class GuardState(Contract):
     """All that a guard carries through continue-as-new.
 
     `entries` and `exits` hold the newest report of each order by client id; `stop` and `leaving` are the orders at the
-    venue now. The position is what the reports add up to, net of commission charged in the base asset.
+    venue now. The position is what was left before (dust, mostly) and what the reports add up to, net of commission
+    charged in the base asset.
     """
 
+    opening: Decimal | None = None
     expected: tuple[Expect, ...] = ()
     entries: dict[str, OrderReport] = Field(default_factory=dict)
     exits: dict[str, OrderReport] = Field(default_factory=dict)

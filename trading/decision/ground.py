@@ -74,6 +74,6 @@ class Ground:
     def quantity_held(self) -> Decimal | None:
         """The position in base units, from the account or from the facts; `None` where neither says."""
         if self.position is not None:
-            return self.position.quantity
+            return self.position.sellable
         fact = self.facts.get("position_quantity")
         return fact.value if fact is not None and isinstance(fact.value, Decimal) else None

@@ -146,10 +146,19 @@ class PositionView(Contract):
     average_price: Decimal | None = None
     equity_usd: Decimal
     cash_usd: Decimal
+    dust_below_usd: Decimal = Field(default=Decimal(5), description="what costs less than this no order can carry")
 
     @property
     def is_open(self) -> bool:
-        return self.quantity > 0
+        """Whether there is something to sell: commissions leave dust, which is in equity but is no position."""
+        if self.average_price is None:
+            return self.quantity > 0
+        return self.quantity * self.average_price >= self.dust_below_usd
+
+    @property
+    def sellable(self) -> Decimal:
+        """Base units that a decision can sell: zero where only dust is left."""
+        return self.quantity if self.is_open else Decimal(0)
 
 
 class MemoryItem(Contract):

@@ -163,11 +163,11 @@ def _account_facts(position: PositionView | None, last_price: Decimal, as_of: da
     if position is None:
         return []
     rows: list[tuple[str, Decimal, str]] = [
-        ("position_quantity", position.quantity, "base"),
+        ("position_quantity", position.sellable, "base"),
         ("equity_usd", position.equity_usd, "USD"),
     ]
     if position.equity_usd > 0:
-        held = position.quantity * last_price / position.equity_usd
+        held = position.sellable * last_price / position.equity_usd
         rows.append(("position_fraction", shortened(held), "fraction"))
         rows.append(("cash_fraction", shortened(position.cash_usd / position.equity_usd), "fraction"))
     if position.is_open and position.average_price:

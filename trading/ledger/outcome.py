@@ -24,18 +24,26 @@ def position_quantity(entries: Iterable[OrderReport], exits: Iterable[OrderRepor
 
 
 def trade_outcome(
-    entries: Iterable[OrderReport], exits: Iterable[OrderReport], *, remainder_price: Decimal | None
+    entries: Iterable[OrderReport],
+    exits: Iterable[OrderReport],
+    *,
+    opening: Decimal,
+    remainder_price: Decimal | None,
 ) -> TradeOutcome:
-    """The outcome of a trade whose rest, if any, is dust valued at `remainder_price` (nothing where it is `None`)."""
+    """The outcome of a trade that began with `opening` base units of dust; dust is valued at `remainder_price`.
+
+    What was there before is no gain of this trade, and what is left over no loss: only the change counts. Without a
+    price (nothing was sold) the remainder counts as nothing.
+    """
     bought, sold = tuple(entries), tuple(exits)
     paid = sum((r.executed_quote + r.commission_quote for r in bought), Decimal(0))
     received = sum((r.executed_quote - r.commission_quote for r in sold), Decimal(0))
-    remainder = position_quantity(bought, sold)
-    value = remainder * remainder_price if remainder_price is not None else Decimal(0)
+    change = position_quantity(bought, sold)
+    value = change * remainder_price if remainder_price is not None else Decimal(0)
     pnl = received + value - paid
     return TradeOutcome(
         pnl_usd=pnl,
         paid_usd=paid,
         return_fraction=pnl / paid if paid else Decimal(0),
-        remainder_base=remainder,
+        remainder_base=opening + change,
     )
