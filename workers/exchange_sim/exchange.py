@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from trading.ids import content_hash
 from trading.matching.fills import FillModel
 from trading.matching.model import Refusal
 from workers.exchange_sim.clock import MarketClock
@@ -120,5 +120,9 @@ def _fingerprint(config: SimConfig, markets: dict[str, Market]) -> str:
     facts = [f"seed {config.seed} maker {config.maker_fee} taker {config.taker_fee}"]
     for symbol, market in markets.items():
         candles = ";".join(f"{b.open_ms},{b.open},{b.high},{b.low},{b.close},{b.volume}" for b in market.bars)
-        facts.append(f"{symbol} {market.timeframe} {content_hash(candles)}")
-    return content_hash("|".join(facts))
+        facts.append(f"{symbol} {market.timeframe} {_hash(candles)}")
+    return _hash("|".join(facts))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
