@@ -14,7 +14,7 @@ from trading.decision.credibility import NEUTRAL, credibility, weights_of
 from trading.decision.cross import are_opposed, opposition
 from trading.decision.fuse import fuse
 from trading.decision.models import Action, Fusion, FusionOutcome, Role, Stance, TrackRecord, Verdict
-from trading.decision.outcomes import OUTCOMES, outcome_of_fusion
+from trading.decision.outcomes import OUTCOMES, outcome_of_fusion, outcome_of_insufficient, sentence_of
 from trading.decision.reasons import REASONS
 from trading.policy.model import Policy
 
@@ -276,3 +276,14 @@ def test_a_model_can_only_shrink(
     )
     same = {"outcome", "size_fraction", "entry_price", "stop_price", "target_price", "confidence", "win_probability"}
     assert fusion.model_dump(include=same) == swapped.model_dump(include=same)
+
+
+def test_every_insufficient_snapshot_ends_with_a_named_outcome() -> None:
+    for because in ("insufficient_history", "stale_data", "stranded"):
+        code = outcome_of_insufficient(because)
+        assert code == f"abstained_{because}"
+        assert sentence_of(code).endswith(".")
+    with pytest.raises(LookupError, match="allowed are"):
+        outcome_of_insufficient("bad_weather")
+    with pytest.raises(LookupError, match="allowed are"):
+        sentence_of("won")
