@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from typing import Any
 
+import ccxt.async_support as ccxt
 import pytest
 from fakes.venue_process import venue_process
 
 from activities.exchange.binance_session import simulated_credential
 from activities.exchange.simulated_clock import SimulatedClock
-
-ccxt = pytest.importorskip("ccxt.async_support", reason="needs the development group: ccxt")
 
 
 @pytest.fixture(scope="module")
