@@ -66,7 +66,7 @@ async def _read_body(reader: asyncio.StreamReader, message: Message, is_answer_t
 
 
 async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
-    parts = []
+    parts: list[bytes] = []
     while True:
         size = int((await reader.readline()).split(b";")[0], 16)
         if size == 0:
