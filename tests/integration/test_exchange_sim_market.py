@@ -10,9 +10,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
 from eventually import eventually_now
 from exchange_process import GENERATED, ExchangeProcess
+from pyarrow import parquet
 
 HOUR_MS = 3_600_000
 START = datetime(2024, 3, 4, tzinfo=UTC)  # a Monday
@@ -337,8 +339,6 @@ def test_a_symbol_does_not_exist_before_its_first_candle(tmp_path: Path) -> None
 
 
 def test_parquet_and_csv_give_the_same_market(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
     plain = candle_file(tmp_path / "btc.csv", DAY)
     with Path(plain).open() as file:
         rows = list(csv.DictReader(file))

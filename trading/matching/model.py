@@ -72,8 +72,8 @@ class Order:
 
     `effective_ms` is the first instant at which it meets prices; `eligible_ms` the first at which a working order may
     match (again); `held_until_ms` keeps a target out of the candle its entry was filled in. `locked` is what this
-    order holds of the paying asset: quote for a buy, base for a sell. `use` counts the account's earlier orders under the
-    same client id.
+    order holds of the paying asset: quote for a buy, base for a sell. `use` counts the account's earlier orders under
+    the same client id.
     """
 
     account: str

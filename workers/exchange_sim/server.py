@@ -28,7 +28,8 @@ class _Server(uvicorn.Server):
 
 
 def _ended_gracefully(number: int, frame: object) -> None:
-    """The server raises the signal once more after its shutdown; the process then ends with status 0."""
+    """The server raises the signal once more after its shutdown; taken here, the process ends with status 0."""
+    _log.info("ended by signal %s", number)
 
 
 def serve(config: SimConfig) -> None:
