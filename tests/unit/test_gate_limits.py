@@ -199,6 +199,7 @@ CAPS = [
     ("low_certainty_cap", "250", {"confidence": D("0.59")}, {}, {}),
     ("proposed_size", "300", {"confidence": D("0.60")}, {}, {}),
     ("proposed_size", "300", {"low_certainty": True}, {"closed_trades": 49}, {}),
+    ("low_certainty_cap", "250", {"low_certainty": True}, {"closed_trades": 50}, {}),
     # a proposal that fusion has halved is not halved again
     ("proposed_size", "150", {"low_certainty": True, "size_fraction": D("0.015")}, {}, {}),
     ("trade_cap", "500", {"size_fraction": D("0.5")}, {}, {}),
@@ -357,6 +358,21 @@ def test_a_reduction_is_a_share_of_the_position_and_not_less_than_the_venue_take
     assert [denial.code for denial in crumb.denials] == ["below_min_notional"]
     nothing = gate(wish(opens=False, size_fraction=D(0)), holder, Policy())
     assert [denial.code for denial in nothing.denials] == ["nothing_proposed"]
+
+
+def test_exactly_the_venue_s_smallest_order_passes() -> None:
+    # 9.50 USD after a 5 % stop is a 10 USD entry, without fee and margin
+    exact = {"size_fraction": D("0.001"), "stop_price": D(95), "target_price": D(110), "taker_fee": D(0)}
+    answer = gate(wish(**exact, min_notional_usd=D("9.5")), account(), changed(Policy(), min_notional_margin=1))
+    assert answer.permit is not None
+    assert answer.permit.notional_usd == 10
+    whole = gate(wish(opens=False, size_fraction=D(1)), account(holdings=(held("BTC/USDT", "5"),)), Policy())
+    assert whole.permit is not None
+
+
+def test_a_holding_of_nothing_is_no_position() -> None:
+    answer = gate(wish(opens=False, size_fraction=D(1)), account(holdings=(held("BTC/USDT", "0"),)), Policy())
+    assert [denial.code for denial in answer.denials] == ["short_unavailable"]
 
 
 def test_without_a_position_a_margin_profile_says_nothing_to_reduce() -> None:
