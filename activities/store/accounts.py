@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import Row, func, insert, select
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.engine import Database
@@ -29,6 +30,32 @@ from trading.ledger.marks import MarkedEquity, mark
 from trading.ledger.positions import Position
 from trading.money import ZERO
 from trading.risk.models import Exposure, Mode
+
+_END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+def _of_account(table: Any) -> ColumnElement[bool]:
+    return and_(table.realm == bindparam("realm"), table.account == bindparam("account"))
+
+
+_ACCOUNT = (
+    select(AccountRow.opening_equity_usd, GateRow.mode, GateRow.epoch)
+    .join(GateRow, and_(GateRow.realm == AccountRow.realm, GateRow.account == AccountRow.account))
+    .where(_of_account(AccountRow))
+)
+_POSITIONS = select(PositionRow.__table__).where(_of_account(PositionRow))
+_BALANCES = select(BalanceRow.asset, BalanceRow.opening, BalanceRow.flows).where(_of_account(BalanceRow))
+_MARKS = select(MarkRow.symbol, MarkRow.price, MarkRow.as_of).where(_of_account(MarkRow))
+_CLOSED = select(func.count()).select_from(TradeOutcomeRow).where(_of_account(TradeOutcomeRow))
+_EQUITY = (
+    select(EquityRow.as_of, EquityRow.equity_usd, EquityRow.peak_equity_usd)
+    .where(_of_account(EquityRow))
+    .order_by(EquityRow.as_of.desc())
+    .limit(1)
+)
+_EQUITY_AT = _EQUITY.where(EquityRow.as_of <= bindparam("at"))
+_EQUITY_BEFORE = _EQUITY.where(EquityRow.as_of < bindparam("at"))
+"""Built once: putting a statement together costs more than running it."""
 
 
 class AccountRows:
@@ -73,7 +100,6 @@ class AccountRows:
                 midnight = newest.as_of.replace(hour=0, minute=0, second=0, microsecond=0)
                 before = await _newest_equity(connection, realm, account, midnight)
                 day_start = before.equity_usd if before is not None else day_start
-            closed = select(func.count()).where(TradeOutcomeRow.realm == realm, TradeOutcomeRow.account == account)
             return Exposure(
                 account=account,
                 mode=Mode(opened.mode),
@@ -82,7 +108,7 @@ class AccountRows:
                 holdings=marked.holdings,
                 day_start_equity_usd=day_start,
                 peak_equity_usd=max(peak, marked.equity_usd),
-                closed_trades=(await connection.execute(closed)).scalar_one(),
+                closed_trades=(await connection.execute(_CLOSED, {"realm": realm, "account": account})).scalar_one(),
             )
 
     async def position_view(self, realm: str, account: str, symbol: str) -> PositionView | None:
@@ -142,18 +168,15 @@ class AccountRows:
             marked = await _marked(connection, realm, account, dict(marks))
             before = await _newest_equity(connection, realm, account, as_of, strictly=True)
             peak = opened.opening_equity_usd if before is None else before.peak_equity_usd
-            statement = self._database.insert(EquityRow).values(
-                realm=realm,
-                account=account,
-                as_of=as_of,
-                equity_usd=marked.equity_usd,
-                cash_usd=marked.cash_usd,
-                peak_equity_usd=max(peak, marked.equity_usd),
-            )
-            news = {name: statement.excluded[name] for name in ("equity_usd", "cash_usd", "peak_equity_usd")}
-            await connection.execute(
-                statement.on_conflict_do_update(index_elements=["realm", "account", "as_of"], set_=news)
-            )
+            row = {
+                "realm": realm,
+                "account": account,
+                "as_of": as_of,
+                "equity_usd": marked.equity_usd,
+                "cash_usd": marked.cash_usd,
+                "peak_equity_usd": max(peak, marked.equity_usd),
+            }
+            await connection.execute(self._database.upsert(EquityRow, ("realm", "account", "as_of")), row)
             return marked.equity_usd
 
     async def _keep_marks(
@@ -208,43 +231,28 @@ class AccountRows:
 
 
 async def _account(connection: AsyncConnection, realm: str, account: str) -> Row[Decimal, str, int] | None:
-    query = (
-        select(AccountRow.opening_equity_usd, GateRow.mode, GateRow.epoch)
-        .join(GateRow, (GateRow.realm == AccountRow.realm) & (GateRow.account == AccountRow.account))
-        .where(AccountRow.realm == realm, AccountRow.account == account)
-    )
-    return (await connection.execute(query)).one_or_none()
+    return (await connection.execute(_ACCOUNT, {"realm": realm, "account": account})).one_or_none()
 
 
 async def _newest_equity(
     connection: AsyncConnection, realm: str, account: str, at: datetime | None, *, strictly: bool = False
 ) -> Row[datetime, Decimal, Decimal] | None:
-    query = select(EquityRow.as_of, EquityRow.equity_usd, EquityRow.peak_equity_usd).where(
-        EquityRow.realm == realm, EquityRow.account == account
-    )
-    if at is not None:
-        query = query.where(EquityRow.as_of < at if strictly else EquityRow.as_of <= at)
-    return (await connection.execute(query.order_by(EquityRow.as_of.desc()).limit(1))).one_or_none()
+    names = {"realm": realm, "account": account, "at": at or _END_OF_TIME}
+    return (await connection.execute(_EQUITY_BEFORE if strictly else _EQUITY_AT, names)).one_or_none()
 
 
 async def load_positions(connection: AsyncConnection, realm: str, account: str) -> tuple[Position, ...]:
-    query = select(PositionRow.__table__).where(PositionRow.realm == realm, PositionRow.account == account)
-    rows = (await connection.execute(query)).mappings()
+    rows = (await connection.execute(_POSITIONS, {"realm": realm, "account": account})).mappings()
     return tuple(sorted((position_from(row) for row in rows), key=lambda held: held.symbol))
 
 
 async def _marked(connection: AsyncConnection, realm: str, account: str, given: dict[str, Decimal]) -> MarkedEquity:
     """The account at the given marks; else each symbol at the newer of its newest mark and its last fill."""
-    balances = await connection.execute(
-        select(BalanceRow.asset, BalanceRow.opening, BalanceRow.flows).where(
-            BalanceRow.realm == realm, BalanceRow.account == account
-        )
-    )
+    names = {"realm": realm, "account": account}
+    balances = await connection.execute(_BALANCES, names)
     cash = sum((row.opening + row.flows for row in balances if row.asset in USD_ASSETS), ZERO)
     positions = await load_positions(connection, realm, account)
-    marks = await connection.execute(
-        select(MarkRow.symbol, MarkRow.price, MarkRow.as_of).where(MarkRow.realm == realm, MarkRow.account == account)
-    )
+    marks = await connection.execute(_MARKS, names)
     known = {row.symbol: row for row in marks}
     chosen = dict(given)
     for held in positions:

@@ -10,15 +10,14 @@ from typing import Any, Literal
 from sqlalchemy import event, func, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
 
+from activities.store.inline_sqlite import InlineConnection
 from activities.store.port import StoreRefused, StoreUnavailable
 from activities.store.tables import Row
 
-BUSY_TIMEOUT_S = 15
+BUSY_PATIENCE_S = 15
 """How long SQLite waits for another process's write transaction before the store counts as unavailable."""
 
 READERS = 4
@@ -40,17 +39,13 @@ def checked_url(text: str) -> URL:
 
 def sqlite_engine(url: URL, *, size: int, begin: str) -> AsyncEngine:
     """An engine of `size` connections whose transactions start with `begin` (the driver's own habits are off)."""
-    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=60)
+    path = url.database
+    assert path is not None, "checked_url has seen to it"
 
-    @event.listens_for(engine.sync_engine, "connect")
-    def configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=NORMAL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
+    def connect(*_arguments: object, **_options: object) -> Any:
+        return InlineConnection.connect(path, patience_s=BUSY_PATIENCE_S)
+
+    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=60, async_creator=connect)
 
     @event.listens_for(engine.sync_engine, "begin")
     def start(connection: Connection) -> None:
@@ -63,7 +58,7 @@ class Database:
     """The engines behind one store; belongs to one event loop.
 
     On SQLite a write is `BEGIN IMMEDIATE` on the process's one writing connection: it has the database to itself, and
-    other processes wait for `BUSY_TIMEOUT_S`. On PostgreSQL writers run side by side and lock what they read.
+    other processes wait for `BUSY_PATIENCE_S`. On PostgreSQL writers run side by side and lock what they read.
     """
 
     def __init__(self, url: str) -> None:
@@ -78,6 +73,8 @@ class Database:
             self._writer = create_async_engine(parsed, pool_size=POSTGRES_CONNECTIONS, max_overflow=0)
             self._reader = self._writer
         self._turn = asyncio.Lock()
+        self._adds: dict[type[Row], Any] = {}
+        self._upserts: dict[type[Row], Any] = {}
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -106,8 +103,21 @@ class Database:
 
         Told by RETURNING: a row count is not dependable after such an insert.
         """
-        statement = self.insert(table).on_conflict_do_nothing().returning(literal_column("1"))
+        statement = self._adds.get(table)
+        if statement is None:
+            statement = self.insert(table).on_conflict_do_nothing().returning(literal_column("1"))
+            self._adds[table] = statement
         return (await connection.execute(statement, values)).scalar_one_or_none() is not None
+
+    def upsert(self, table: type[Row], key: tuple[str, ...]) -> Any:
+        """An insert of whole rows that replaces every column but `key` where the row is there."""
+        statement = self._upserts.get(table)
+        if statement is None:
+            new = self.insert(table)
+            news = {column.name: new.excluded[column.name] for column in table.__table__.c if column.name not in key}
+            statement = new.on_conflict_do_update(index_elements=list(key), set_=news)
+            self._upserts[table] = statement
+        return statement
 
     async def serialise(self, connection: AsyncConnection, *names: str) -> None:
         """Hold others with the same `names` off until this transaction ends (SQLite has done so already)."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.engine import Database
@@ -17,22 +17,33 @@ from trading.ledger.positions import Lot, Position, extended, follows, position_
 from trading.money import ZERO
 from trading.orders.models import Fill, OrderKey
 
+_POSITION = select(PositionRow.__table__).where(
+    PositionRow.realm == bindparam("realm"),
+    PositionRow.account == bindparam("account"),
+    PositionRow.symbol == bindparam("symbol"),
+)
+_BALANCES = select(BalanceRow.asset, BalanceRow.opening, BalanceRow.flows).where(
+    BalanceRow.realm == bindparam("realm"), BalanceRow.account == bindparam("account")
+)
+"""Built once: putting a statement together costs more than running it."""
+
+POSITION_KEY = ("realm", "account", "symbol")
+BALANCE_KEY = ("realm", "account", "asset")
+
 
 async def take_fills(database: Database, connection: AsyncConnection, key: OrderKey, fresh: Sequence[Fill]) -> None:
     """Move the position and the balances of the account by fills that were stored just now.
 
     The stored position is carried on where the fills follow it; else it is recomputed from all stored fills.
     """
-    query = select(PositionRow.__table__).where(
-        PositionRow.realm == key.realm, PositionRow.account == key.account, PositionRow.symbol == key.symbol
-    )
-    row = (await connection.execute(query)).mappings().one_or_none()
+    names = {"realm": key.realm, "account": key.account, "symbol": key.symbol}
+    row = (await connection.execute(_POSITION, names)).mappings().one_or_none()
     held = Position(account=key.account, symbol=key.symbol) if row is None else position_from(row)
     if follows(held, fresh):
         held = extended(held, fresh)
     else:
         held = position_of(key.account, key.symbol, await _all_fills(connection, key))
-    await _keep(database, connection, PositionRow, position_values(key.realm, held), ("realm", "account", "symbol"))
+    await connection.execute(database.upsert(PositionRow, POSITION_KEY), position_values(key.realm, held))
     await _move(database, connection, key, flows(fresh))
 
 
@@ -45,10 +56,8 @@ async def _all_fills(connection: AsyncConnection, key: OrderKey) -> list[Fill]:
 
 
 async def _move(database: Database, connection: AsyncConnection, key: OrderKey, moved: dict[str, Any]) -> None:
-    query = select(BalanceRow.asset, BalanceRow.opening, BalanceRow.flows).where(
-        BalanceRow.realm == key.realm, BalanceRow.account == key.account, BalanceRow.asset.in_(sorted(moved))
-    )
-    rows = {row.asset: row for row in await connection.execute(query)}
+    names = {"realm": key.realm, "account": key.account}
+    rows = {row.asset: row for row in await connection.execute(_BALANCES, names)}
     values = [
         {
             "realm": key.realm,
@@ -59,20 +68,7 @@ async def _move(database: Database, connection: AsyncConnection, key: OrderKey, 
         }
         for asset, amount in sorted(moved.items())
     ]
-    statement = database.insert(BalanceRow).values(values)
-    await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["realm", "account", "asset"], set_={"flows": statement.excluded.flows}
-        )
-    )
-
-
-async def _keep(
-    database: Database, connection: AsyncConnection, table: Any, values: dict[str, Any], key: tuple[str, ...]
-) -> None:
-    statement = database.insert(table).values(values)
-    news = {name: statement.excluded[name] for name in values if name not in key}
-    await connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=news))
+    await connection.execute(database.upsert(BalanceRow, BALANCE_KEY), values)
 
 
 def position_values(realm: str, position: Position) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.exchange.port import PreparedOrder, VenueAnswer
@@ -127,8 +127,30 @@ def _unknown(key: OrderKey) -> ValueError:
     )
 
 
+_FIND = select(OrderRow.__table__).where(
+    OrderRow.realm == bindparam("realm"),
+    OrderRow.account == bindparam("account"),
+    OrderRow.client_order_id == bindparam("client_order_id"),
+)
+_FILLS = select(FillRow.__table__).where(
+    FillRow.realm == bindparam("realm"),
+    FillRow.account == bindparam("account"),
+    FillRow.client_order_id == bindparam("client_order_id"),
+)
+_GATE = (
+    select(GateRow.mode, GateRow.epoch)
+    .where(GateRow.realm == bindparam("realm"), GateRow.account == bindparam("account"))
+    .with_for_update()
+)
+"""Built once: putting a statement together costs more than running it."""
+
+
+def _names(key: OrderKey) -> dict[str, str]:
+    return {"realm": key.realm, "account": key.account, "client_order_id": key.client_order_id}
+
+
 async def _find(connection: AsyncConnection, key: OrderKey) -> RowMapping | None:
-    return (await connection.execute(select(OrderRow.__table__).where(_at(key)))).mappings().one_or_none()
+    return (await connection.execute(_FIND, _names(key))).mappings().one_or_none()
 
 
 async def _locked(database: Database, connection: AsyncConnection, key: OrderKey) -> RowMapping:
@@ -141,12 +163,7 @@ async def _locked(database: Database, connection: AsyncConnection, key: OrderKey
 
 
 async def _check_gate(connection: AsyncConnection, request: OrderRequest) -> None:
-    query = (
-        select(GateRow.mode, GateRow.epoch)
-        .where(GateRow.realm == request.realm, GateRow.account == request.account)
-        .with_for_update()
-    )
-    gate = (await connection.execute(query)).one_or_none()
+    gate = (await connection.execute(_GATE, {"realm": request.realm, "account": request.account})).one_or_none()
     if gate is None:
         raise IntentRefused("unknown_account", f"account {request.account} of {request.realm} has no gate row")
     if gate.mode == Mode.HALTED.value:
@@ -200,10 +217,7 @@ def _same_order(row: RowMapping, order: VenueOrder, fills: Sequence[Fill]) -> No
 
 
 async def _fills_of(connection: AsyncConnection, key: OrderKey) -> tuple[Fill, ...]:
-    query = select(FillRow.__table__).where(
-        FillRow.realm == key.realm, FillRow.account == key.account, FillRow.client_order_id == key.client_order_id
-    )
-    return tuple(fill_of(row) for row in (await connection.execute(query)).mappings())
+    return tuple(fill_of(row) for row in (await connection.execute(_FILLS, _names(key))).mappings())
 
 
 def _fresh(known: Sequence[Fill], told: Sequence[Fill]) -> tuple[Fill, ...]:
