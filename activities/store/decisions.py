@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.blobs import keep_blob, load_blob
@@ -138,13 +139,12 @@ class DecisionRows:
     async def track_records(
         self, realm: str, *, regime: str | None, before: datetime
     ) -> tuple[TrackRecord, TrackRecord]:
-        scope = and_(DecisionRow.realm == realm, DecisionRow.finished.is_(True), DecisionRow.as_of < before)
-        if regime is not None:
-            scope = and_(scope, DecisionRow.trend_regime == regime)
+        records = _ANY_REGIME if regime is None else _ONE_REGIME
+        scope = {"realm": realm, "before": before} | ({} if regime is None else {"regime": regime})
         async with self._database.read() as connection:
-            decisions = await _decisions(connection, scope)
-            failures = await _failures(connection, scope)
-            brier = await _brier(connection, scope, before)
+            decisions = dict((await connection.execute(records.decisions, scope)).all())
+            failures = dict((await connection.execute(records.failures, scope)).all())
+            brier = await _brier(connection, records.promises, scope)
         first, second = (
             TrackRecord(
                 role=role,
@@ -226,41 +226,37 @@ async def load_summary(
     )
 
 
-async def _decisions(connection: AsyncConnection, scope: ColumnElement[bool]) -> dict[str, int]:
-    query = (
+class _Records(NamedTuple):
+    decisions: Select[str, int]
+    failures: Select[str, int]
+    promises: Select[str, Decimal, Decimal]
+
+
+def _records(*, one_regime: bool) -> _Records:
+    """The three questions of a track record; built once, because putting them together costs more than running them."""
+    scope = and_(
+        DecisionRow.realm == bindparam("realm"),
+        DecisionRow.finished.is_(True),
+        DecisionRow.as_of < bindparam("before"),
+    )
+    if one_regime:
+        scope = and_(scope, DecisionRow.trend_regime == bindparam("regime"))
+    decisions = (
         select(StanceRow.role, func.count())
-        .join(
-            DecisionRow,
-            and_(DecisionRow.realm == StanceRow.realm, DecisionRow.decision_id == StanceRow.decision_id),
-        )
+        .join(DecisionRow, _same_decision(StanceRow))
         .where(scope)
         .group_by(StanceRow.role)
     )
-    return dict((await connection.execute(query)).all())
-
-
-async def _failures(connection: AsyncConnection, scope: ColumnElement[bool]) -> dict[str, int]:
-    query = (
+    failures = (
         select(FindingRow.role, func.count(FindingRow.decision_id.distinct()))
-        .join(
-            DecisionRow,
-            and_(DecisionRow.realm == FindingRow.realm, DecisionRow.decision_id == FindingRow.decision_id),
-        )
+        .join(DecisionRow, _same_decision(FindingRow))
         .where(scope, FindingRow.severity.in_([Severity.FATAL.value, Severity.REPAIRABLE.value]))
         .group_by(FindingRow.role)
     )
-    return dict((await connection.execute(query)).all())
-
-
-async def _brier(connection: AsyncConnection, scope: ColumnElement[bool], before: datetime) -> dict[str, Decimal]:
-    """Mean squared distance between the promised win probability and 1 for a gain, 0 for none."""
     recent = (
         select(TradeOutcomeRow.realm, TradeOutcomeRow.decision_id, TradeOutcomeRow.pnl_usd)
-        .join(
-            DecisionRow,
-            and_(DecisionRow.realm == TradeOutcomeRow.realm, DecisionRow.decision_id == TradeOutcomeRow.decision_id),
-        )
-        .where(scope, TradeOutcomeRow.closed_at < before)
+        .join(DecisionRow, _same_decision(TradeOutcomeRow))
+        .where(scope, TradeOutcomeRow.closed_at < bindparam("before"))
         .order_by(
             TradeOutcomeRow.closed_at.desc(),
             TradeOutcomeRow.decision_id,
@@ -270,13 +266,28 @@ async def _brier(connection: AsyncConnection, scope: ColumnElement[bool], before
         .limit(CALIBRATION_TRADES)
         .subquery()
     )
-    query = (
+    promises = (
         select(StanceRow.role, StanceRow.win_probability, recent.c.pnl_usd)
         .join(recent, and_(recent.c.realm == StanceRow.realm, recent.c.decision_id == StanceRow.decision_id))
         .where(StanceRow.action == Action.BUY.value)
     )
+    return _Records(decisions, failures, promises)
+
+
+def _same_decision(table: type[StanceRow] | type[FindingRow] | type[TradeOutcomeRow]) -> ColumnElement[bool]:
+    return and_(DecisionRow.realm == table.realm, DecisionRow.decision_id == table.decision_id)
+
+
+_ANY_REGIME = _records(one_regime=False)
+_ONE_REGIME = _records(one_regime=True)
+
+
+async def _brier(
+    connection: AsyncConnection, promises: Select[str, Decimal, Decimal], scope: Mapping[str, object]
+) -> dict[str, Decimal]:
+    """Mean squared distance between the promised win probability and 1 for a gain, 0 for none."""
     errors: dict[str, list[Decimal]] = {}
-    for role, promised, pnl in await connection.execute(query):
+    for role, promised, pnl in await connection.execute(promises, scope):
         won = ONE if pnl > 0 else ZERO
         errors.setdefault(role, []).append((promised - won) ** 2)
     return {role: quantised(sum(each, ZERO) / len(each)) for role, each in errors.items()}
