@@ -1,0 +1,63 @@
+"""The database: its revision and, where it is SQLite, its journal. Read only."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workers.doctor.checks import Check, failed, passed, skipped
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+_WAL_MARK = 2
+"""Bytes 18 and 19 of an SQLite file: the versions of its write and read format, 2 with a write-ahead log."""
+
+
+async def database_checks(settings: Settings) -> AsyncIterator[Check]:
+    """All of this family. A database that is not there yet is no failure by itself: the first verb creates it."""
+    yield await _revision(settings)
+    yield _journal(settings)
+
+
+async def _revision(settings: Settings) -> Check:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from activities.store.migrate import current_revision, head_revision
+
+    head = head_revision()
+    try:
+        current = await current_revision(settings.database)
+    except (SQLAlchemyError, OSError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        return failed("database.revision", f"the database does not answer: {first}", fix="perennial config show")
+    if current is None:
+        return skipped(
+            "database.revision", "no tables yet: the first verb that needs them makes them", fix="perennial db migrate"
+        )
+    if current != head:
+        return failed("database.revision", f"revision {current}, this version needs {head}", fix="perennial db migrate")
+    return passed("database.revision", f"revision {current}, the newest")
+
+
+def _journal(settings: Settings) -> Check:
+    path = _sqlite_file(settings)
+    if path is None:
+        return passed("database.journal", "PostgreSQL keeps its own")
+    if not path.exists():
+        return skipped("database.journal", f"no database yet at {path}")
+    with path.open("rb") as file:
+        head = file.read(20)
+    if len(head) < 20 or head[18] != _WAL_MARK:
+        return failed(
+            "database.journal",
+            f"{path} has no write-ahead log: readers and the writer would wait for each other",
+            fix=f"sqlite3 {path} 'PRAGMA journal_mode=wal'",
+        )
+    return passed("database.journal", f"write-ahead log, {path.stat().st_size / 1e6:.1f} MB at {path}")
+
+
+def _sqlite_file(settings: Settings) -> Path | None:
+    scheme, _, path = settings.database.partition(":///")
+    return Path(path) if scheme.startswith("sqlite") else None
