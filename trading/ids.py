@@ -26,7 +26,7 @@ def check_realm(realm: str) -> str:
 
 
 def stamp(at: datetime) -> str:
-    """`at` as compact UTC text, sortable and safe in an id: `20200312T100000Z` (microseconds only when there are any)."""
+    """`at` as compact UTC text, sortable and safe in an id: `20200312T100000Z`, with microseconds if there are any."""
     if at.tzinfo is None:
         raise ValueError("a time without a zone has no stamp")
     utc = at.astimezone(UTC)

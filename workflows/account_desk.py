@@ -13,13 +13,17 @@ with workflow.unsafe.imports_passed_through():
     from activities.store.calls import STORE_CALL, ExposureRequest, GateRow, StoreCalls
     from trading.decision.story import desk_story
     from trading.policy.model import Policy
-    from trading.risk.desk import mark, release, reserve
+    from trading.risk.day import roll_day
+    from trading.risk.desk import change_mode, defended, mark, refreshed, release, reserve, rung
+    from trading.risk.desk import resume as resumed
     from trading.risk.gate import gate
     from trading.risk.models import Exposure, GateAnswer, GateRequest, Mode
     from workflows.names import MODE, Signal, Update
     from workflows.protocol import DeskRequest, DeskState, ModeChange, ModeChanged, Settlement
 
 KEPT_OPERATIONS = 200
+KEPT_ANSWERS = 200
+"""Answers that no order settles (denials, reductions) are kept this far back: a retried question comes much sooner."""
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
@@ -58,12 +62,20 @@ class AccountDesk:
             state = await self._ready()
             if wish.request_id in state.answers:
                 return state.answers[wish.request_id]
-            exposure = mark(await self._fresh_exposure(), {wish.symbol: wish.price})
-            answer = gate(wish, exposure, self._limits)
+            promised = state.exposure.reservations
+            ledger = await self._load_exposure()
+            await self._defend(wish, ledger)
+            # A promise released while the ledger was read may hold fills that it did not see yet: it still counts here.
+            standing = self._standing(wish, ledger)
+            answer = gate(wish, standing.model_copy(update={"reservations": promised}), self._limits)
             if answer.permit is not None and wish.opens:
-                exposure = reserve(exposure, answer.permit, at=wish.now)
-            answers = {**state.answers, wish.request_id: answer}
-            self._state = state.model_copy(update={"exposure": exposure, "answers": answers})
+                standing = reserve(standing, answer.permit, at=wish.now)
+            kept = dict(list(self._current.answers.items())[-KEPT_ANSWERS:])
+            self._state = DeskState(
+                exposure=standing,
+                answers={**kept, wish.request_id: answer},
+                operations=self._current.operations,
+            )
             self._show()
             return answer
 
@@ -122,21 +134,14 @@ class AccountDesk:
             state = await self._ready()
             if change.operation_id in state.operations:
                 return state.operations[change.operation_id]
-            epoch = state.exposure.epoch + 1
-            await workflow.execute_local_activity_method(
-                StoreCalls.write_gate,
-                GateRow(
-                    realm=self._request.realm,
-                    account=self._request.account,
-                    mode=change.mode,
-                    epoch=epoch,
-                    reason=change.reason,
-                    who=change.who,
-                ),
-                **STORE_CALL,
-            )
-            changed = ModeChanged(operation_id=change.operation_id, mode=change.mode, epoch=epoch)
-            self._remember(changed)
+            exposure = state.exposure
+            wanted = resumed(exposure) if change.mode is Mode.AUTO else change_mode(exposure, change.mode)
+            await self._write_gate(wanted, reason=change.reason, who=change.who)
+            changed = ModeChanged(operation_id=change.operation_id, mode=wanted.mode, epoch=wanted.epoch)
+            self._take_mode(wanted)
+            kept = dict(list(self._current.operations.items())[-KEPT_OPERATIONS:])
+            operations = {**kept, change.operation_id: changed}
+            self._state = self._current.model_copy(update={"operations": operations})
             return changed
 
     @property
@@ -144,10 +149,14 @@ class AccountDesk:
         assert self._policy is not None  # _ready has waited for it
         return self._policy
 
+    @property
+    def _current(self) -> DeskState:
+        assert self._state is not None  # every handler has waited for it
+        return self._state
+
     async def _ready(self) -> DeskState:
         await workflow.wait_condition(lambda: self._state is not None and self._policy is not None)
-        assert self._state is not None
-        return self._state
+        return self._current
 
     async def _load_policy(self) -> Policy:
         return await workflow.execute_local_activity_method(
@@ -161,18 +170,39 @@ class AccountDesk:
             **STORE_CALL,
         )
 
-    async def _fresh_exposure(self) -> Exposure:
-        """The ledger's view now, with the reservations that only this desk knows."""
-        loaded = await self._load_exposure()
-        assert self._state is not None
-        return loaded.model_copy(update={"reservations": self._state.exposure.reservations})
+    def _standing(self, wish: GateRequest, ledger: Exposure) -> Exposure:
+        """The ledger's view under what only this desk knows, at the wish's price and in the wish's day."""
+        exposure = mark(refreshed(self._current.exposure, ledger), {wish.symbol: wish.price})
+        return roll_day(exposure, wish.now)
 
-    def _remember(self, changed: ModeChanged) -> None:
-        assert self._state is not None
-        exposure = self._state.exposure.model_copy(update={"mode": changed.mode, "epoch": changed.epoch})
-        kept = dict(list(self._state.operations.items())[-KEPT_OPERATIONS:])
-        operations = {**kept, changed.operation_id: changed}
-        self._state = self._state.model_copy(update={"exposure": exposure, "operations": operations})
+    async def _defend(self, wish: GateRequest, ledger: Exposure) -> None:
+        """Take the mode that losses ask for (X42); the gate row says so before anything else is decided."""
+        exposure = self._standing(wish, ledger)
+        asked = defended(exposure, self._limits)
+        if asked.mode is exposure.mode:
+            return
+        await self._write_gate(asked, reason=f"losses: {rung(exposure, self._limits).value}", who="limits")
+        self._take_mode(asked)
+
+    async def _write_gate(self, exposure: Exposure, *, reason: str, who: str) -> None:
+        await workflow.execute_local_activity_method(
+            StoreCalls.write_gate,
+            GateRow(
+                realm=self._request.realm,
+                account=self._request.account,
+                mode=exposure.mode,
+                epoch=exposure.epoch,
+                reason=reason,
+                who=who,
+            ),
+            **STORE_CALL,
+        )
+
+    def _take_mode(self, changed: Exposure) -> None:
+        """Mode, epoch and peak of `changed` under everything else as it is by now."""
+        taken = {"mode": changed.mode, "epoch": changed.epoch, "peak_equity_usd": changed.peak_equity_usd}
+        exposure = self._current.exposure.model_copy(update=taken)
+        self._state = self._current.model_copy(update={"exposure": exposure})
         workflow.upsert_search_attributes([MODE.value_set(changed.mode.value)])
         self._show()
 

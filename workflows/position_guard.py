@@ -362,6 +362,7 @@ class PositionGuard:
                 symbol=self._request.symbol,
                 direction="above",
                 price=plan.target_price,
+                after_candle_of=self._state.entries[plan.client_order_id].observed_at,
             ),
         )
 

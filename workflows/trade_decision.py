@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import NamedTuple
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
@@ -13,12 +14,13 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from activities.asking import ASK_CALL, AskCalls, Question
     from activities.exchange.quoting import QUOTE_CALL, Quote, QuoteCalls, QuoteRequest
-    from activities.market.calls import OBSERVE_CALL, MarketCalls
+    from activities.market.calls import OBSERVE_CALL, REPLAYED_OBSERVE_CALL, MarketCalls
     from activities.market.port import Observation, ObserveRequest
     from activities.models.calls import CAMPAIGN_MODEL_CALL, MODEL_CALL, ModelCalls, ProposeRequest
     from activities.models.fusing import FuseRequest, FusionCalls
     from activities.models.verification import VERIFY_CALL, VerificationCalls, VerifyRequest
     from activities.store.calls import STORE_CALL, GateRecord, PositionRequest, RecallRef, StoreCalls
+    from trading.decision.cross import are_opposed
     from trading.decision.models import (
         AccountOutcome,
         DecisionSummary,
@@ -29,7 +31,9 @@ with workflow.unsafe.imports_passed_through():
         Stance,
         Verdict,
     )
+    from trading.decision.outcomes import outcome_of_fusion, outcome_of_insufficient
     from trading.decision.story import decision_story
+    from trading.decision.verify import absent, after_correction
     from trading.ids import client_order_id
     from trading.orders.models import Leg, OrderRequest, OrderStatus, OrderType, Side, TimeInForce
     from trading.risk.models import GateAnswer, GateRequest, Permit
@@ -62,6 +66,14 @@ RESTING_ENTRY_SHARE = 4
 """A resting entry waits for a quarter of its horizon, then its idea is old."""
 
 
+class Scene(NamedTuple):
+    """What both models are shown: the observation, what is remembered, and the lead account's position."""
+
+    seen: Observation
+    recall_hash: str
+    position: PositionView
+
+
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class TradeDecision:
     """Observe and recall, ask two models, verify, fuse, pass the gate, execute, record (C01)."""
@@ -71,6 +83,7 @@ class TradeDecision:
         self._request = request
         self._head = request.head
         self._turn = False
+        self._used_correction: set[Role] = set()
         self._placed: dict[str, Placed] = {}
         self._watched: list[Watched] = []
         self._also: list[str] = []
@@ -87,11 +100,13 @@ class TradeDecision:
         if observation is None:
             return await self._end_for_all("market_unavailable")
         if observation.insufficient:
-            return await self._end_for_all(f"abstained_{observation.insufficient}")
-        stances = await self._two_opinions(observation, recall, position)
+            return await self._end_for_all(outcome_of_insufficient(observation.insufficient))
+        scene = Scene(observation, recall.recall_hash, position)
+        stances = await self._two_opinions(scene)
         fusion = await self._fuse(stances, observation, position)
-        if fusion.outcome not in {FusionOutcome.OPEN, FusionOutcome.REDUCE}:
-            return await self._end_for_all(_unacted(fusion), *fusion.reasons)
+        ended = outcome_of_fusion(fusion)
+        if ended is not None:
+            return await self._end_for_all(ended, *fusion.reasons)
         await self._my_turn()
         outcomes = [await self._act(account, fusion, observation) for account in self._head.accounts]
         return await self._end(tuple(outcomes))
@@ -124,7 +139,7 @@ class TradeDecision:
                 ObserveRequest(
                     realm=head.realm, venue=head.venue, symbol=head.symbol, as_of=head.as_of, position=position
                 ),
-                **at(task_queue(head.realm, QueueRole.MARKET), f"observe {head.symbol}", OBSERVE_CALL),
+                **at(task_queue(head.realm, QueueRole.MARKET), f"observe {head.symbol}", self._observe_call),
             )
         except ActivityError as failed:
             if is_cancelled_exception(failed):
@@ -137,79 +152,80 @@ class TradeDecision:
     async def _recall(self) -> RecallRef:
         return await workflow.execute_local_activity_method(StoreCalls.recall, self._head, **STORE_CALL)
 
-    async def _two_opinions(
-        self, seen: Observation, recall: RecallRef, position: PositionView
-    ) -> tuple[Stance, Stance]:
+    async def _two_opinions(self, scene: Scene) -> tuple[Stance, Stance]:
+        """Both models in parallel; opposite directions are shown to both once, before they count (C02)."""
         primary, secondary = await asyncio.gather(
-            self._opinion(Role.PRIMARY, seen, recall, position),
-            self._opinion(Role.SECONDARY, seen, recall, position),
+            self._opinion(Role.PRIMARY, scene), self._opinion(Role.SECONDARY, scene)
         )
+        if are_opposed(primary, secondary):
+            primary, secondary = await asyncio.gather(
+                self._reconsider(primary, secondary, scene), self._reconsider(secondary, primary, scene)
+            )
         self._note(stances=(primary, secondary))
         return primary, secondary
 
-    async def _opinion(self, role: Role, seen: Observation, recall: RecallRef, position: PositionView) -> Stance:
-        """One model's verified answer, with at most one correction round; a model that cannot answer abstains."""
+    async def _opinion(self, role: Role, scene: Scene) -> Stance:
+        """One model's verified answer, with at most one correction round."""
+        stance = await self._answer(role, scene)
+        if stance.verdict is Verdict.REPAIRABLE:
+            return await self._corrected(stance, scene, other=None)
+        return stance
+
+    async def _reconsider(self, own: Stance, other: Stance, scene: Scene) -> Stance:
+        """The model's answer knowing that the other one is opposed; who was corrected before stays with his word."""
+        if own.role in self._used_correction:
+            return own
+        return await self._corrected(own, scene, other=other)
+
+    async def _corrected(self, own: Stance, scene: Scene, *, other: Stance | None) -> Stance:
+        self._used_correction.add(own.role)
+        return after_correction(await self._answer(own.role, scene, own=own, other=other))
+
+    async def _answer(
+        self, role: Role, scene: Scene, *, own: Stance | None = None, other: Stance | None = None
+    ) -> Stance:
+        """Ask and verify; a model that cannot answer abstains."""
+        head, step = self._head, "correction" if own else "proposal"
         try:
-            stance = await self._answer(role, seen, recall, position, correcting=None)
-            if stance.verdict is Verdict.REPAIRABLE:
-                stance = await self._answer(role, seen, recall, position, correcting=stance)
+            answer = await workflow.execute_activity_method(
+                ModelCalls.propose,
+                ProposeRequest(
+                    head=head,
+                    role=role,
+                    step=step,
+                    snapshot_hash=scene.seen.snapshot_hash,
+                    recall_hash=scene.recall_hash,
+                    playbook_hash=self._request.playbook_hash,
+                    correction_of=own.answer_hash if own else None,
+                    own=own,
+                    other=other,
+                    position=scene.position,
+                ),
+                **at(task_queue(head.realm, QueueRole.MODELS), f"{role.value} {step}", self._model_call),
+            )
         except ActivityError as failed:
             if is_cancelled_exception(failed):
                 raise
             workflow.logger.warning("the %s model gave no answer: %s", role.value, failed.cause)
-            return Stance(
-                role=role,
-                model="",
-                is_rule_based=False,
-                verdict=Verdict.ABSTAINS,
-                abstains_because="model_unavailable",
-            )
-        if stance.verdict is Verdict.REPAIRABLE:
-            return stance.model_copy(update={"verdict": Verdict.ABSTAINS, "abstains_because": "not_repaired"})
-        return stance
-
-    async def _answer(
-        self,
-        role: Role,
-        seen: Observation,
-        recall: RecallRef,
-        position: PositionView,
-        *,
-        correcting: Stance | None,
-    ) -> Stance:
-        step = "correction" if correcting else "proposal"
-        answer = await workflow.execute_activity_method(
-            ModelCalls.propose,
-            ProposeRequest(
-                head=self._head,
-                role=role,
-                step=step,
-                snapshot_hash=seen.snapshot_hash,
-                recall_hash=recall.recall_hash,
-                playbook_hash=self._request.playbook_hash,
-                correction_of=correcting.answer_hash if correcting else None,
-                position=position,
-            ),
-            **at(
-                task_queue(self._head.realm, QueueRole.MODELS),
-                f"{role.value} {step}",
-                (CAMPAIGN_MODEL_CALL if self._request.coordinator else MODEL_CALL),
-            ),
-        )
+            return absent(role=role, model="", is_rule_based=False, because="model_unavailable")
         return await workflow.execute_local_activity_method(
             VerificationCalls.verify,
             VerifyRequest(
-                head=self._head,
+                head=head,
                 role=role,
                 step=step,
                 answer=answer,
-                snapshot_hash=seen.snapshot_hash,
-                recall_hash=recall.recall_hash,
+                snapshot_hash=scene.seen.snapshot_hash,
+                recall_hash=scene.recall_hash,
                 playbook_hash=self._request.playbook_hash,
-                position=position,
+                position=scene.position,
             ),
             **VERIFY_CALL,
         )
+
+    @property
+    def _observe_call(self) -> workflow.ActivityConfig:
+        return REPLAYED_OBSERVE_CALL if self._request.coordinator else OBSERVE_CALL
 
     @property
     def _model_call(self) -> workflow.ActivityConfig:
@@ -415,14 +431,6 @@ class TradeDecision:
     def _note(self, **changes: object) -> None:
         self._summary = self._summary.model_copy(update=changes)
         workflow.set_current_details(decision_story(self._summary))
-
-
-def _unacted(fusion: Fusion) -> str:
-    return {
-        FusionOutcome.HOLD: "held",
-        FusionOutcome.NO_TRADE: "no_trade",
-        FusionOutcome.ABSTAIN: "abstained_models",
-    }[fusion.outcome]
 
 
 def _order_outcome(status: OrderStatus, *, opened: str) -> str:

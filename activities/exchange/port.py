@@ -129,8 +129,8 @@ class Level(Contract):
     symbol: str
     direction: str = Field(pattern="^(above|below)$")
     price: Decimal
-    not_before: Utc | None = Field(
-        default=None, description="counts from here on: a target from the candle after its entry's (venue.md)"
+    after_candle_of: Utc | None = Field(
+        default=None, description="counts from the close of this time's candle: a target's entry (venue.md)"
     )
 
 

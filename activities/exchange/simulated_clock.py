@@ -60,7 +60,7 @@ class SimulatedClock:
                     "symbol": level.symbol,
                     "direction": level.direction,
                     "price": plain(level.price),
-                    "not_before": None if level.not_before is None else _iso(level.not_before),
+                    "after_candle_of": None if level.after_candle_of is None else _iso(level.after_candle_of),
                 }
                 for level in levels
             ],

@@ -17,7 +17,7 @@ from activities.models.port import ChatAnswer, ChatModel, ChatRequest, ModelFail
 from activities.models.texts import TEXT_MISSING, TEXT_UNREADABLE, StoredTexts, readable
 from activities.store.port import Answers, Blobs, StoredAnswer
 from trading.contract import Contract
-from trading.decision.models import DecisionHead, PositionView, Role
+from trading.decision.models import DecisionHead, PositionView, Role, Stance
 from trading.ids import canonical_json, content_hash
 
 BUDGET_EXCEEDED = "BudgetExceeded"
@@ -66,7 +66,8 @@ CAMPAIGN_MODEL_CALL: workflow.ActivityConfig = model_call(campaign=True)
 class ProposeRequest(Contract):
     """One model asked for its proposal, or for the correction of one. Texts are named by content hash, never carried.
 
-    A correction names the answer it corrects; the findings on it are derived from it again, as verification did.
+    A correction names the answer it corrects; the findings on it are derived from it again, as verification did. With
+    `own` and `other`, two opposed stances, the opposition is one more finding (C02).
     `max_cost_usd` bounds a decision: the call is refused once `spent_usd`, the cost of its earlier answers, reached it.
     """
 
@@ -78,6 +79,8 @@ class ProposeRequest(Contract):
     playbook_hash: str
     position: PositionView | None = None
     correction_of: str | None = None
+    own: Stance | None = None
+    other: Stance | None = None
     max_cost_usd: Decimal | None = None
     spent_usd: Decimal = Decimal(0)
     temperature: Decimal = Decimal("0.3")
@@ -148,12 +151,14 @@ class ModelCalls:
         playbook = await self._texts.playbook(request.playbook_hash)
         correction: Correction | None = None
         if request.correction_of is not None:
+            from trading.decision.cross import opposition
             from trading.decision.ground import Ground
             from trading.decision.verify import findings_of
 
             answer = await self._texts.answer(request.correction_of)
             ground = Ground(snapshot=snapshot, recall=recall, policy=playbook.policy, position=request.position)
-            _, findings = findings_of(answer, ground)
+            _, found = findings_of(answer, ground)
+            findings = found + (opposition(request.own, request.other) if request.own and request.other else ())
             with readable("answer to correct", request.correction_of):
                 correction = Correction(answer=answer, findings=findings)
         return ChatRequest(

@@ -96,7 +96,7 @@ def test_an_entry_its_stop_and_its_target_level_through_one_day(hourly: Exchange
     assert filled["now"].startswith(at(1)[:13])
     assert [event["client_order_id"] for event in filled["events"]] == ["entry"]
     trader.order("STOP_LOSS", "SELL", quantity="0.999", stopPrice="97.5", newClientOrderId="stop")
-    target = {"id": "target", "symbol": "BTC/USDT", "direction": "above", "price": "101.5", "not_before": at(2)}
+    target = {"id": "target", "symbol": "BTC/USDT", "direction": "above", "price": "101.5", "after_candle_of": at(1)}
     stopped = hourly.advance(at(6), levels=[target])
     # 97.5 lies on the rest of the way to the low of 96: the stop, in the candle of its entry
     assert [event["client_order_id"] for event in stopped["events"]] == ["stop"]
@@ -111,7 +111,7 @@ def test_a_target_level_waits_for_the_candle_after_its_entry(hourly: ExchangePro
     level = {"id": "target", "symbol": "BTC/USDT", "direction": "above", "price": "101.5"}
     same_candle = hourly.advance(at(1, 59), levels=[level])
     assert same_candle["now"].startswith(at(1)[:13])
-    next_candle = hourly.advance(at(6), levels=[level | {"not_before": at(2)}])
+    next_candle = hourly.advance(at(6), levels=[level | {"after_candle_of": at(1, 30)}])
     assert next_candle["events"][0]["level_id"] == "target"
     assert at(2) < next_candle["now"] < at(3)
 

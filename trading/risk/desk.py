@@ -108,7 +108,8 @@ def mark(exposure: Exposure, prices: Mapping[str, Decimal]) -> Exposure:
 def refreshed(exposure: Exposure, ledger: Exposure) -> Exposure:
     """The ledger's cash, holdings, marks and closed trades under the desk's mode, epoch, promises, day and peak.
 
-    For a desk that reads the ledger again: promises whose order the ledger already holds must be released in the same
+    For a desk that reads the ledger again: the peak stays the desk's, because a person who resumed the account started
+    it anew (X42); promises whose order the ledger already holds must be released in the same
     step, or they count twice.
     """
     return _with_peak(
@@ -117,7 +118,6 @@ def refreshed(exposure: Exposure, ledger: Exposure) -> Exposure:
                 "cash_usd": ledger.cash_usd,
                 "holdings": ledger.holdings,
                 "closed_trades": ledger.closed_trades,
-                "peak_equity_usd": max(exposure.peak_equity_usd, ledger.peak_equity_usd),
             }
         )
     )

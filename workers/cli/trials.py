@@ -31,7 +31,7 @@ DEMO_SYMBOLS = ("ADA/USDT", "BNB/USDT", "BTC/USDT", "ETH/USDT")
 
 def demo(
     json: Annotated[bool, typer.Option("--json", help="one JSON object as the last line")] = False,
-    seed: Annotated[int, typer.Option(help="seed of the generated market")] = 7,
+    seed: Annotated[int, typer.Option(help="seed of the generated market")] = 2,
     keep: Annotated[str, typer.Option(help="keep the run's home in this new folder")] = "",
 ) -> None:
     """Trade a generated crash on a private stack; one worker is killed in the middle.

@@ -102,8 +102,16 @@ def _level(exchange: Exchange, entry: Any) -> Level:
         symbol=entry["symbol"],
         above=entry["direction"] == "above",
         price=_amount(entry.get("price"), f"level {entry['id']}: price"),
-        not_before_ms=to_ms(_time(entry, "not_before")) if entry.get("not_before") else 0,
+        not_before_ms=_candle_end_ms(exchange, entry),
     )
+
+
+def _candle_end_ms(exchange: Exchange, entry: dict[str, Any]) -> int:
+    """The close of the candle that `after_candle_of` lies in: a target is not reached in the candle of its entry."""
+    if not entry.get("after_candle_of"):
+        return 0
+    step_ms = exchange.markets[entry["symbol"]].step_ms
+    return (to_ms(_time(entry, "after_candle_of")) // step_ms + 1) * step_ms
 
 
 def open_account(exchange: Exchange, request: dict[str, Any]) -> str:

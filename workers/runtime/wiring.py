@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from workers.runtime.site import ModelChoice, Site
@@ -134,7 +135,7 @@ _BUILDERS = {
 
 def open_exchange(site: Site, *, market_clock: Any = None) -> BinanceExchange:
     """The venue's adapter; simulated accounts have derived keys, real ones those of the site."""
-    from activities.exchange.binance import BinanceExchange
+    from activities.exchange.binance import ENGINE_TIMEOUT_S, READ_LAG_S, BinanceExchange
     from activities.exchange.binance_session import Credential, simulated_credential
 
     def credential(account: str) -> Credential:
@@ -143,12 +144,16 @@ def open_exchange(site: Site, *, market_clock: Any = None) -> BinanceExchange:
         key = site.venue_key(account)
         return Credential(api_key=key.api_key, secret=key.secret)
 
+    # A simulated venue checks the receive window when a request arrives and reads its own writes: doubt ends sooner.
+    doubt = (Decimal(1), Decimal(0)) if site.market_is_replayed else (ENGINE_TIMEOUT_S, READ_LAG_S)
     return BinanceExchange(
         realm=site.realm,
         venue=site.venue,
         base_url=site.venue_url,
         credentials=simulated_credential if site.market_is_replayed else credential,
         market_clock=market_clock,
+        engine_timeout_s=doubt[0],
+        read_lag_s=doubt[1],
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workflows.protocol import CampaignProgress, CampaignRequest, CampaignResult
 
 CAPITAL_USD = Decimal(1_000_000)
-POLL_S = 0.4
+POLL_S = 1.0
 
 Progress = Callable[[Decimal, str], None]
 
