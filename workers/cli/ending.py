@@ -72,7 +72,7 @@ def _told(error: Exception) -> int:
     module = type(error).__module__
     if module.startswith("typer._click") or module.startswith("click"):
         shown = getattr(error, "format_message", lambda: str(error))()
-        say(f"perennial: {shown}")
+        say(shown if type(error).__name__ == "NoArgsIsHelpError" else f"perennial: {shown}")
         return WRONG_REQUEST
     if type(error).__name__ in _OUTSIDE:
         say(f"perennial: {error}")
@@ -83,5 +83,15 @@ def _told(error: Exception) -> int:
     return 70
 
 
-_OUTSIDE = {"ServerUnavailableError", "PartError", "HomeBusyError", "TemporalSetupError"}
-"""Errors of the stack that already say what is missing and what to do, in one sentence."""
+_OUTSIDE = {
+    "HomeBusyError",
+    "PartError",
+    "ServerUnavailableError",
+    "SettingsError",
+    "StoreUnavailable",
+    "TemporalSetupError",
+    "TemporalUnreachableError",
+    "VenueHostError",
+    "VenueUnavailable",
+}
+"""Errors from outside this program that already say in one sentence what is wrong or missing."""

@@ -13,8 +13,8 @@ from typer.core import TyperGroup
 from workers.cli.ending import Refusal, end
 
 VERBS: dict[str, tuple[str, str]] = {
-    "demo": ("workers.cli.trials", "Trade a crash on a private stack, with one worker killed in the middle"),
-    "replay": ("workers.cli.trials", "Run history through the same workflows, on the simulated exchange"),
+    "demo": ("workers.cli.trials", "Trade a crash; one worker is killed in the middle"),
+    "replay": ("workers.cli.trials", "Run history through the same workflows as live"),
     "up": ("workers.cli.stack", "Start the local stack and keep it running until Ctrl-C"),
     "worker": ("workers.cli.worker", "Run worker roles against a Temporal service"),
     "exchange-sim": ("workers.cli.exchange", "Run the simulated exchange"),

@@ -61,7 +61,9 @@ def first_time(files: Mapping[str, str]) -> datetime | None:
 def lasting_spec(
     settings: Settings, *, files: Mapping[str, str], clock: str, start_at: datetime | None, web_ui: bool
 ) -> HouseSpec:
-    """The house of the simulated profile."""
+    """The house of the simulated profile. Raises `SettingsError` where a model lacks its key: no worker could start."""
+    settings.primary()
+    settings.secondary()
     return HouseSpec(
         realm=settings.realm,
         market=market_of(files),

@@ -103,10 +103,12 @@ async def _reached(service: Service) -> Check:
     from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
     from temporalio.service import RPCError
 
+    from workers.runtime.starting import reason_of
+
     try:
         info = await service.client.workflow_service.get_system_info(GetSystemInfoRequest(), timeout=ANSWERS_WITHIN)
     except (RPCError, RuntimeError) as error:
-        first = str(error).splitlines()[0]
+        first = reason_of(error)
         fix = "perennial up" if service.stack is None else "perennial status"
         return failed("temporal.service", f"{service.address} does not answer: {first}", fix=fix)
     return passed("temporal.service", f"server {info.server_version} at {service.address}, found in {service.found_in}")

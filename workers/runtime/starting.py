@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
 log = logging.getLogger(__name__)
+
+
+class TemporalUnreachableError(RuntimeError):
+    """No Temporal service answers at the address. Handled by verbs: shown, exit code 2."""
+
 
 CONNECT_TRIES = 20
 CONNECT_PAUSE_S = 0.5
@@ -139,7 +145,7 @@ async def connect(
 ) -> Client:
     """A client with our plugin; the SDK's own environment configuration fills what is not given.
 
-    Tried for ten seconds, because servers and workers start side by side; then `RuntimeError`.
+    Tried for ten seconds, because servers and workers start side by side; then `TemporalUnreachableError`.
     """
     from temporalio.client import Client
     from temporalio.envconfig import ClientConfig
@@ -158,4 +164,16 @@ async def connect(
             return await Client.connect(plugins=[plugin], **options)  # type: ignore[arg-type]
         except RuntimeError:
             await asyncio.sleep(CONNECT_PAUSE_S)
-    return await Client.connect(plugins=[plugin], **options)  # type: ignore[arg-type]
+    try:
+        return await Client.connect(plugins=[plugin], **options)  # type: ignore[arg-type]
+    except RuntimeError as error:
+        raise TemporalUnreachableError(
+            f"no Temporal service answers at {options['target_host']} ({reason_of(error)}): "
+            "start `perennial up`, or set TEMPORAL_ADDRESS"
+        ) from error
+
+
+def reason_of(error: Exception) -> str:
+    """The innermost sentence of what the SDK says when it cannot connect."""
+    told = re.findall(r'message: "([^"]+)"', str(error))
+    return told[-1] if told else str(error).splitlines()[0]
