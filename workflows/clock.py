@@ -70,7 +70,9 @@ class MarketTime:
             return
         if closed:
             self.begin()
-        ticks, self._handling = self._handling, []
         handle = workflow.get_external_workflow_handle(self._coordinator)
-        for tick in ticks:
+        while self._handling:
+            tick = self._handling.pop(0)
             await handle.signal(Signal.SETTLED, Settled(number=tick.number, watched=watched, also=also, closed=closed))
+            if closed:
+                self.begin()  # whoever ends answers also the tick that came while it said so
