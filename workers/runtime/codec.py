@@ -1,12 +1,14 @@
-"""The payload codec: big payloads are compressed; with a key, every payload is sealed with AES-256-GCM."""
+"""How values become payloads: readable JSON, big ones compressed; with a key, every payload sealed with AES-256-GCM."""
 
 from __future__ import annotations
 
 import os
 import zlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from temporalio.api.common.v1 import Payload
+from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import PayloadCodec
 
 COMPRESS_ABOVE_BYTES = 16 * 1024
@@ -15,14 +17,18 @@ SEALED = b"binary/perennial-aes256gcm"
 _NONCE_BYTES = 12
 
 
-class CompressingCodec(PayloadCodec):
-    """Without a key: payloads stay readable in the Web UI; only those above 16 KB are compressed."""
+class Payloads(PydanticPayloadConverter):
+    """Pydantic models as JSON that the Web UI can show; only payloads above 16 KB are compressed.
 
-    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        return [compress(payload) for payload in payloads]
+    Compression sits in the converter and not in a codec, because the SDK visits every payload of every task for a
+    codec: that cost a sixth of a worker's time.
+    """
 
-    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        return [expand(payload) for payload in payloads]
+    def to_payloads(self, values: Sequence[Any]) -> list[Payload]:
+        return [compress(payload) for payload in super().to_payloads(values)]
+
+    def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
+        return super().from_payloads([expand(payload) for payload in payloads], type_hints)
 
 
 class SealingCodec(PayloadCodec):
@@ -44,10 +50,10 @@ class SealingCodec(PayloadCodec):
         self._keys = {name: AESGCM(key) for name, key in keys.items()}
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        return [self._seal(compress(payload)) for payload in payloads]
+        return [self._seal(payload) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        return [expand(self._open(payload)) for payload in payloads]
+        return [self._open(payload) for payload in payloads]
 
     def _seal(self, payload: Payload) -> Payload:
         nonce, name = os.urandom(_NONCE_BYTES), self._active.encode()

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
-from workers.runtime.codec import CompressingCodec, SealingCodec
+from workers.runtime.codec import Payloads, SealingCodec
 
 
 def data_converter(*, active_key: str | None = None, keys: Mapping[str, bytes] | None = None) -> DataConverter:
     """Pydantic models as JSON; readable without a key, sealed (error texts too) with one."""
     if not keys:
-        return dataclasses.replace(pydantic_data_converter, payload_codec=CompressingCodec())
-    active = active_key or sorted(keys)[-1]
-    return dataclasses.replace(
-        pydantic_data_converter,
-        payload_codec=SealingCodec(active=active, keys=keys),
+        return DataConverter(payload_converter_class=Payloads)
+    return DataConverter(
+        payload_converter_class=Payloads,
+        payload_codec=SealingCodec(active=active_key or sorted(keys)[-1], keys=keys),
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )
 
