@@ -16,15 +16,15 @@ Speech = Callable[[Mapping[str, Fact]], str]
 
 
 class ScriptedModel:
-    """Says its speeches in order, the last one for ever; a `ModelFailure` is raised. `think_s` is its latency."""
+    """Says its speeches in order, the last one for ever; a `ModelFailure` is raised. `thinks_s` is its latency by a word asked."""
 
     is_rule_based = False
     provider = "scripted"
 
-    def __init__(self, name: str, *speeches: Speech | ModelFailure, think_s: float = 0.0) -> None:
+    def __init__(self, name: str, *speeches: Speech | ModelFailure) -> None:
         self.name = name
         self.asked: list[ChatRequest] = []
-        self.think_s = think_s
+        self.thinks_s: dict[str, float] = {}
         self._speeches = list(speeches)
 
     def say(self, *speeches: Speech | ModelFailure) -> None:
@@ -34,7 +34,8 @@ class ScriptedModel:
     async def complete(self, request: ChatRequest) -> ChatAnswer:
         self.asked.append(request)
         said = self._speeches.pop(0) if len(self._speeches) > 1 else self._speeches[0]
-        await asyncio.sleep(self.think_s)
+        asked = request.messages[-1].content
+        await asyncio.sleep(max((s for word, s in self.thinks_s.items() if word in asked), default=0.0))
         if isinstance(said, ModelFailure):
             raise said
         shown = next(message.content for message in request.messages if message.role == "user")

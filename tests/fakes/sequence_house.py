@@ -54,6 +54,7 @@ from workflows.names import (
     QueueRole,
     Signal,
     Update,
+    campaign_workflow,
     decision_workflow,
     desk_workflow,
     exchange_queue,
@@ -64,6 +65,8 @@ from workflows.names import (
 from workflows.order_execution import OrderExecution
 from workflows.position_guard import PositionGuard
 from workflows.protocol import (
+    CampaignRequest,
+    CampaignResult,
     DecisionRequest,
     DecisionResult,
     DeskRequest,
@@ -75,6 +78,7 @@ from workflows.protocol import (
     Watched,
 )
 from workflows.registry import WORKFLOWS
+from workflows.replay_campaign import ReplayCampaign
 from workflows.trade_decision import TradeDecision
 
 DEPLOYMENT, BUILD = "sequences", "tests"
@@ -100,6 +104,8 @@ class Told:
     accounts: tuple[str, ...] = (ACCOUNT,)
     capital: Decimal = Decimal(100_000)
     history_hours: int = HISTORY_HOURS
+    ledger: str = ""
+    """Ids derive from it: two houses with one ledger and one history come to the same rows."""
     playbook: Playbook = field(default_factory=first_playbook)
     coordinated: bool = True
     desks: bool = True
@@ -120,7 +126,7 @@ class SequenceHouse:
         self.realm = realm
         self.told = told
         self.store = store
-        self.ledger = f"ledger-{realm}"
+        self.ledger = told.ledger or f"ledger-{realm}"
         self.clock = SimulatedClock(realm=realm, base_url="http://venue", transport=transport)
         self.exchange = BinanceExchange(
             realm=realm,
@@ -332,6 +338,31 @@ class SequenceHouse:
         await self.settle(handle.id)
         await self.play(await self.market_now() + timedelta(seconds=2))
         return await handle.result()
+
+    async def start_campaign(
+        self, *, hours: int = 48, decide_every_h: int = 12, **changed: Any
+    ) -> WorkflowHandle[Any, CampaignResult]:
+        """Start a campaign over the hours after `OPENS_AT`; the house should have no accounts and desks of its own."""
+        told = self.told
+        fields: dict[str, Any] = {
+            "realm": self.realm,
+            "venue": VENUE,
+            "ledger": self.ledger,
+            "symbols": told.symbols,
+            "accounts": told.accounts,
+            "capital_usd": told.capital,
+            "start": told.opens_at,
+            "end": told.opens_at + timedelta(hours=hours),
+            "decide_every_s": decide_every_h * 3600,
+            "playbook_hash": self.playbook_hash,
+            "playbook_version": told.playbook.version,
+        }
+        return await self.client.start_workflow(
+            ReplayCampaign.run,
+            CampaignRequest.model_validate(fields | changed),
+            id=campaign_workflow(self.realm),
+            task_queue=self.queue(QueueRole.DECISIONS),
+        )
 
     async def placed(self, count: int = 1) -> list[Placed]:
         return await self.coordinator.execute_update(TestCoordinator.placed_orders, count, result_type=list[Placed])

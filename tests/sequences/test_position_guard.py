@@ -1,4 +1,4 @@
-"""The owner of all exits: whatever the market does, the stop at the venue follows what is held, and every trade ends."""
+"""The owner of all exits: the stop at the venue follows what is held, whatever happens, and every trade ends."""
 
 from __future__ import annotations
 

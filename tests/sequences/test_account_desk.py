@@ -1,0 +1,185 @@
+"""The single writer of an account: one answer a question, no limit passed by haste, a halt that is durable at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+
+import pytest
+from eventually import eventually
+from fakes.sequence_house import ACCOUNT, OPENS_AT, SequenceHouse, Told
+from temporalio.client import WorkflowUpdateFailedError
+
+from trading.policy.model import Policy
+from trading.risk.models import GateAnswer, Mode
+from workflows.account_desk import AccountDesk
+from workflows.names import QueueRole, Signal, Update, desk_workflow
+from workflows.protocol import DeskRequest, DeskState, ModeChange, ModeChanged, Settlement
+
+pytestmark = pytest.mark.temporal
+
+OpenHouse = Callable[..., Awaitable[SequenceHouse]]
+
+
+def change(mode: Mode, *, operation_id: str = "op-1", reason: str = "storm", who: str = "a person") -> ModeChange:
+    return ModeChange(operation_id=operation_id, mode=mode, reason=reason, who=who)
+
+
+async def changed(house: SequenceHouse, wish: ModeChange) -> ModeChanged:
+    return await house.desk().execute_update(Update.CHANGE_MODE, wish, result_type=ModeChanged)
+
+
+async def state_of(house: SequenceHouse) -> DeskState:
+    state = await house.desk().query(AccountDesk.state)
+    assert state is not None
+    return state
+
+
+def codes(answer: GateAnswer) -> list[str]:
+    return [denial.code for denial in answer.denials]
+
+
+async def test_the_same_request_has_the_same_answer_and_one_reservation(open_house: OpenHouse) -> None:
+    house = await open_house(Told(coordinated=False), max_cached_workflows=0)
+    first = await house.reserve(house.wish("w1"))
+    again = await house.reserve(house.wish("w1"))
+    assert first.permit is not None
+    assert again == first
+    assert len((await state_of(house)).exposure.reservations) == 1
+
+
+async def test_fifty_wishes_at_once_never_pass_a_limit(open_house: OpenHouse) -> None:
+    house = await open_house()
+    wishes = [house.wish(f"w{number}", symbol=f"S{number}/USDT", notional="9000") for number in range(50)]
+    answers = await asyncio.gather(*(house.reserve(wish) for wish in wishes))
+    granted = [answer.permit for answer in answers if answer.permit is not None]
+    refused = [answer for answer in answers if answer.permit is None]
+    assert granted
+    assert refused
+    assert all(answer.denials for answer in refused)
+    state = await state_of(house)
+    assert state.exposure.reserved_usd == sum((permit.notional_usd for permit in granted), Decimal(0))
+    assert state.exposure.reserved_usd <= Policy().total_fraction_normal * house.told.capital
+    assert {r.permit_id for r in state.exposure.reservations} == {permit.id for permit in granted}
+
+
+async def test_a_settled_order_gives_its_room_back(open_house: OpenHouse) -> None:
+    house = await open_house()
+    permit = await house.permit(name="w1")
+    settlement = Settlement(permit_id=permit.id, account=ACCOUNT, client_order_id="c1")
+    await house.desk().signal(Signal.SETTLE, settlement)
+    await house.desk().signal(Signal.SETTLE, settlement)
+    await eventually(lambda: _is_free(house), what="the release")
+    assert "w1" not in (await state_of(house)).answers, "its order has settled: nobody asks again"
+
+
+async def test_a_halt_is_in_the_gate_row_before_it_is_acknowledged(open_house: OpenHouse) -> None:
+    house = await open_house()
+    permit = await house.permit(name="w1")
+    answer = await changed(house, change(Mode.HALTED))
+    kept = await house.store.exposure(house.realm, ACCOUNT)
+    assert kept is not None
+    assert (kept.mode, kept.epoch) == (Mode.HALTED, answer.epoch)
+    assert answer.epoch > permit.epoch
+    report = await (await house.execute(permit, house.entry(permit))).result()
+    assert report.reason.startswith("halted:"), "a permit from before the halt sends nothing"
+
+
+async def test_a_permit_from_before_a_pause_is_too_old_after_it(open_house: OpenHouse) -> None:
+    house = await open_house()
+    permit = await house.permit(name="w1")
+    await changed(house, change(Mode.MANUAL, operation_id="op-1"))
+    await changed(house, change(Mode.AUTO, operation_id="op-2", reason="calm again"))
+    report = await (await house.execute(permit, house.entry(permit))).result()
+    assert report.reason.startswith("epoch_older:")
+
+
+@pytest.mark.parametrize(
+    ("mode", "code"), [(Mode.HALTED, "halted"), (Mode.MANUAL, "manual_mode"), (Mode.DEFENSIVE, None)]
+)
+async def test_modes_refuse_new_exposure(open_house: OpenHouse, mode: Mode, code: str | None) -> None:
+    house = await open_house()
+    free = await house.reserve(house.wish("before"))
+    assert free.permit is not None
+    await changed(house, change(mode))
+    answer = await house.reserve(house.wish("after"))
+    if code is None:
+        assert answer.permit is None or answer.permit.notional_usd <= free.permit.notional_usd
+        return
+    assert answer.permit is None
+    assert code in codes(answer)
+
+
+async def test_signals_change_the_mode_too(open_house: OpenHouse) -> None:
+    house = await open_house()
+    await house.desk().signal(Signal.HALT, change(Mode.AUTO, operation_id="op-1"))
+    await eventually(lambda: _has_mode(house, Mode.HALTED), what="the halt")
+    await house.desk().signal(Signal.RESUME, change(Mode.HALTED, operation_id="op-2", reason="calm again"))
+    await eventually(lambda: _has_mode(house, Mode.AUTO), what="the resumption")
+
+
+async def test_the_same_operation_changes_the_mode_once(open_house: OpenHouse) -> None:
+    house = await open_house()
+    first = await changed(house, change(Mode.MANUAL))
+    assert await changed(house, change(Mode.MANUAL)) == first
+    assert (await state_of(house)).exposure.epoch == first.epoch
+
+
+async def test_answers_reservations_and_mode_live_through_continue_as_new(open_house: OpenHouse) -> None:
+    """A desk that begins with what another one carried over answers as that one did."""
+    house = await open_house()
+    answer = await house.reserve(house.wish("w1"))
+    mode = await changed(house, change(Mode.MANUAL))
+    carried = await state_of(house)
+    await house.desk().signal(AccountDesk.close)
+    await house.desk().result()
+    await house.client.start_workflow(
+        AccountDesk.run,
+        DeskRequest(
+            realm=house.realm,
+            venue=house.exchange.venue,
+            account=ACCOUNT,
+            playbook_hash=house.playbook_hash,
+            state=carried,
+        ),
+        id=desk_workflow(house.realm, ACCOUNT),
+        task_queue=house.queue(QueueRole.DECISIONS),
+    )
+    assert await house.reserve(house.wish("w1")) == answer
+    assert await changed(house, change(Mode.MANUAL)) == mode
+    state = await state_of(house)
+    assert state == carried
+    assert state.exposure.mode is Mode.MANUAL
+
+
+async def test_a_wish_of_another_account_is_rejected(open_house: OpenHouse) -> None:
+    house = await open_house()
+    wish = house.wish("w1", account="somebody-else")
+    with pytest.raises(WorkflowUpdateFailedError) as failed:
+        await house.desk().execute_update(Update.RESERVE, wish)
+    assert "is not this desk's" in str(failed.value.cause)
+    assert (await state_of(house)).answers == {}
+
+
+@pytest.mark.parametrize(("reason", "who"), [("", "a person"), ("  ", "a person"), ("storm", "")])
+async def test_a_change_without_who_and_why_is_rejected(open_house: OpenHouse, reason: str, who: str) -> None:
+    house = await open_house()
+    with pytest.raises(WorkflowUpdateFailedError) as failed:
+        await changed(house, change(Mode.HALTED, reason=reason, who=who))
+    assert "both must be given" in str(failed.value.cause)
+    assert (await state_of(house)).exposure.mode is Mode.AUTO
+
+
+async def test_an_answer_is_by_market_time_and_an_old_observation_is_refused(open_house: OpenHouse) -> None:
+    house = await open_house()
+    wish = house.wish("w1").model_copy(update={"now": OPENS_AT.replace(hour=OPENS_AT.hour + 1)})
+    assert "stale_observation" in codes(await house.reserve(wish))
+
+
+async def _is_free(house: SequenceHouse) -> bool:
+    return (await state_of(house)).exposure.reservations == ()
+
+
+async def _has_mode(house: SequenceHouse, mode: Mode) -> bool:
+    return (await state_of(house)).exposure.mode is mode
