@@ -70,7 +70,7 @@ histories: install ## Record the histories in tests/histories anew, after a deli
 	$(PY) -P tests/histories/record.py
 
 docs: install ## Generate the reference pages
-	$(PY) -P docs/generate.py
+	$(PY) -P -m workers.reference docs/reference
 
 clean: ## Remove caches and the virtual environment, not the fetched servers
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

@@ -78,7 +78,7 @@ def _is_client_error(answer: Answered) -> bool:
     return answer.http_status is not None and 400 <= answer.http_status < 500
 
 
-_ROWS: tuple[_Row, ...] = (
+ROWS: tuple[_Row, ...] = (
     _Row("no connection", lambda a: a.transport in _BEFORE_FIRST_BYTE, OutcomeClass.NOT_SENT),
     _Row("lost on the way", lambda a: a.transport is not None, OutcomeClass.UNKNOWN),
     _Row("an order", lambda a: a.http_status == 200 and a.is_order, OutcomeClass.ACCEPTED),
@@ -101,7 +101,7 @@ _ROWS: tuple[_Row, ...] = (
 
 def classify(answer: Answered) -> Meaning:
     """The meaning of an answer to a new order or a cancel; anything that no row names is `UNKNOWN`."""
-    for row in _ROWS:
+    for row in ROWS:
         if row.fits(answer):
             return Meaning(outcome=row.outcome, stops_venue=row.stops_venue, row=row.name)
     return Meaning(outcome=OutcomeClass.UNKNOWN, stops_venue=False, row="nothing that is known")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,10 +28,10 @@ async def _revision(settings: Settings) -> Check:
 
     from activities.store.migrate import current_revision, head_revision
 
-    head = head_revision()
+    head, path = head_revision(), _sqlite_file(settings)
     try:
-        current = await current_revision(settings.database)
-    except (SQLAlchemyError, OSError, ValueError) as error:
+        current = await current_revision(settings.database) if path is None else _revision_in(path)
+    except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
         first = str(error).splitlines()[0]
         return failed("database.revision", f"the database does not answer: {first}", fix="perennial config show")
     if current is None:
@@ -39,6 +41,19 @@ async def _revision(settings: Settings) -> Check:
     if current != head:
         return failed("database.revision", f"revision {current}, this version needs {head}", fix="perennial db migrate")
     return passed("database.revision", f"revision {current}, the newest")
+
+
+def _revision_in(path: Path) -> str | None:
+    """The revision of an SQLite file, read without the store's own connection: that one would switch its journal on."""
+    if not path.exists():
+        return None
+    in_use = path.with_name(f"{path.name}-wal").exists()
+    how = "mode=ro" if in_use else "immutable=1"  # a reader of an idle file must not leave files beside it
+    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as reading:
+        if reading.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
+            return None
+        found = reading.execute("SELECT version_num FROM alembic_version").fetchone()
+    return None if found is None else str(found[0])
 
 
 def _journal(settings: Settings) -> Check:

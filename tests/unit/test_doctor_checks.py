@@ -1,0 +1,193 @@
+"""Which checks can fail for which purpose, what settings say, and that no secret is ever printed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from activities.store.migrate import migrate
+from config.settings import SettingsError, load_settings
+from workers.doctor import machine
+from workers.doctor.checks import Check, Purpose, State, counts, is_well
+from workers.doctor.configured import settings_checks, unreadable
+from workers.doctor.examine import examine
+from workers.doctor.records import database_checks
+from workers.doctor.service import codec_check
+
+KEY = "sk-never-to-be-seen-0123456789"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PERENNIAL_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", "/dev/null")
+    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
+    return tmp_path / "home"
+
+
+def check(name: str, state: State) -> Check:
+    return Check(name=name, state=state, detail="", fix="")
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "local", "paper", "live", "worker"),
+    [
+        # name                  state          local  paper  live   worker
+        ("machine.wheels", State.FAILED, False, False, False, False),
+        ("machine.orphans", State.FAILED, False, False, False, True),  # a worker in a container has no homes
+        ("temporal.program", State.FAILED, False, True, True, True),  # the service runs elsewhere
+        ("temporal.service", State.SKIPPED, True, False, False, False),  # local: the first verb starts one
+        ("exchange.key", State.FAILED, False, True, False, True),  # paper needs no key
+        ("exchange.key", State.SKIPPED, True, True, False, True),
+        ("exchange.clock", State.SKIPPED, True, False, False, True),
+        ("database.revision", State.SKIPPED, True, False, False, False),
+        ("models.primary", State.FAILED, False, False, False, False),
+        ("models.primary", State.OK, True, True, True, True),
+    ],
+)
+def test_a_purpose_chooses_which_checks_can_fail(
+    name: str, state: State, local: bool, paper: bool, live: bool, worker: bool
+) -> None:
+    asked = check(name, state)
+    assert is_well(asked, Purpose.LOCAL) is local
+    assert is_well(asked, Purpose.PAPER) is paper
+    assert is_well(asked, Purpose.LIVE) is live
+    assert is_well(asked, Purpose.WORKER) is worker
+
+
+def test_what_does_not_count_is_still_shown() -> None:
+    assert not counts(check("machine.orphans", State.FAILED), Purpose.WORKER)
+    assert counts(check("machine.orphans", State.FAILED), Purpose.LOCAL)
+
+
+def test_a_fresh_machine_is_ready_for_local_work_and_nothing_was_made(home: Path) -> None:
+    examination = asyncio.run(examine(Purpose.LOCAL))
+    counted = {row["name"]: row for row in examination.as_rows() if row["name"] != "temporal.program"}
+    assert [name for name, row in counted.items() if not row["ok"]] == []
+    assert {row["state"] for row in counted.values()} == {"ok", "skipped"}
+    assert not home.exists()
+
+
+async def test_every_failing_check_has_one_command(home: Path) -> None:
+    examination = await examine(Purpose.LIVE)
+    failing = [row for row in examination.as_rows() if not row["ok"]]
+    assert {"settings.profile", "temporal.service", "exchange.clock"} <= {row["name"] for row in failing}
+    assert all(row["fix"] and "\n" not in row["fix"] for row in failing)
+
+
+async def test_secrets_are_never_printed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERENNIAL_PRIMARY_PROVIDER", "deepseek")
+    monkeypatch.setenv("DEEPSEEK_API_KEY", KEY)
+    monkeypatch.setenv("BINANCE_API_KEY", f"{KEY}-venue")
+    monkeypatch.setenv("BINANCE_API_SECRET", f"{KEY}-secret")
+    monkeypatch.setenv("PERENNIAL_DATABASE_URL", f"postgresql://me:{KEY}@127.0.0.1:1/none")
+    rows = (await examine(Purpose.LOCAL)).as_rows()
+    assert KEY not in str(rows)
+    database = next(row for row in rows if row["name"] == "database.revision")
+    assert not database["ok"]
+
+
+async def test_a_missing_model_key_names_the_variable(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERENNIAL_SECONDARY_PROVIDER", "qwen")
+    rows = {row["name"]: row for row in (await examine(Purpose.LOCAL)).as_rows()}
+    assert not rows["models.secondary"]["ok"]
+    assert rows["models.secondary"]["fix"] == "export DASHSCOPE_API_KEY=..."
+    assert rows["models.primary"]["ok"]
+
+
+async def test_settings_that_cannot_be_read_leave_the_machine_looked_at(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERENNIAL_PROFILE", "moon")
+    rows = {row["name"]: row for row in (await examine(Purpose.LOCAL)).as_rows()}
+    assert not rows["settings.values"]["ok"]
+    assert rows["settings.values"]["fix"] == "unset PERENNIAL_PROFILE"
+    assert rows["machine.python"]["ok"]
+
+
+async def test_a_dead_service_is_one_failure_not_a_traceback(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    rows = {row["name"]: row for row in (await examine(Purpose.WORKER)).as_rows()}
+    assert not rows["temporal.service"]["ok"]
+    assert "127.0.0.1:1" in rows["temporal.service"]["detail"]
+    assert "temporal.pollers" not in rows
+
+
+def test_a_stray_name_is_told_with_what_it_may_have_meant(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERENNIAL_PROFIL", "paper")
+    found = {one.name: one for one in settings_checks(load_settings(), Purpose.LOCAL)}
+    assert found["settings.unknown"].state is State.FAILED
+    assert "did you mean PERENNIAL_PROFILE" in found["settings.unknown"].detail
+    assert found["settings.unknown"].fix == "unset PERENNIAL_PROFIL"
+
+
+def test_live_without_an_address_names_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERENNIAL_PROFILE", "live")
+    profile = next(c for c in settings_checks(load_settings(), Purpose.LIVE) if c.name == "settings.profile")
+    assert profile.state is State.FAILED
+    assert profile.fix.startswith("export PERENNIAL_VENUE_URL=https://api")
+
+
+def test_a_wrong_value_in_a_file_is_mended_in_the_file(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text("PERENNIAL_PROFILE=moon\n")
+    monkeypatch.setenv("PERENNIAL_ENV_FILE", str(file))
+    with pytest.raises(SettingsError) as wrong:
+        load_settings()
+    assert unreadable(wrong.value).fix == f"sed -i.bak '/^PERENNIAL_PROFILE=/d' {file}"
+
+
+def test_a_database_without_write_ahead_log_is_told_and_left_alone(home: Path) -> None:
+    home.mkdir()
+    path = home / "perennial.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.execute("CREATE TABLE t (x)")
+    before = path.read_bytes()
+    found = asyncio.run(_database())
+    assert found["database.journal"].state is State.FAILED
+    assert found["database.revision"].state is State.SKIPPED
+    assert path.read_bytes() == before
+
+
+def test_a_migrated_database_is_read_without_a_trace(home: Path) -> None:
+    asyncio.run(migrate(load_settings().database))
+    before = {path.name: path.read_bytes() for path in home.iterdir()}
+    found = asyncio.run(_database())
+    assert {one.state for one in found.values()} == {State.OK}
+    assert {path.name: path.read_bytes() for path in home.iterdir()} == before
+
+
+def test_a_database_of_an_older_version_names_the_command(home: Path) -> None:
+    asyncio.run(migrate(load_settings().database))
+    with contextlib.closing(sqlite3.connect(home / "perennial.sqlite")) as old:
+        old.execute("UPDATE alembic_version SET version_num = '0000'")
+        old.commit()
+    revision = asyncio.run(_database())["database.revision"]
+    assert revision.state is State.FAILED
+    assert revision.fix == "perennial db migrate"
+
+
+async def _database() -> dict[str, Check]:
+    return {one.name: one async for one in database_checks(load_settings())}
+
+
+async def test_the_codec_is_tried_with_its_key(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no key" in (await codec_check(load_settings())).detail
+    monkeypatch.setenv("PERENNIAL_CODEC_KEYS", "k1:" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=")
+    sealed = await codec_check(load_settings())
+    assert sealed.state is State.OK
+    assert "AES-256-GCM under key k1" in sealed.detail
+
+
+def test_a_wheel_that_cannot_be_loaded_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "COMPILED", ("no_such_wheel",))
+    wheels = next(one for one in machine.machine_checks(home, None) if one.name == "machine.wheels")
+    assert wheels.state is State.FAILED
+    assert "no_such_wheel" in wheels.detail
+    assert wheels.fix == "make install"

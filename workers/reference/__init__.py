@@ -1,0 +1,1 @@
+"""Writes `docs/reference` from the tables in the code: `python -m workers.reference docs/reference`."""
