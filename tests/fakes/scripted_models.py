@@ -16,7 +16,10 @@ Speech = Callable[[Mapping[str, Fact]], str]
 
 
 class ScriptedModel:
-    """Says its speeches in order, the last one for ever; a `ModelFailure` is raised. `thinks_s` is its latency by a word asked."""
+    """Says its speeches in order, the last one for ever; a `ModelFailure` is raised.
+
+    `thinks_s` is how long it thinks when a word is in the question.
+    """
 
     is_rule_based = False
     provider = "scripted"

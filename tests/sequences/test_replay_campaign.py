@@ -29,7 +29,7 @@ SYMBOLS = ("ETH/USDT", "BTC/USDT")
 
 
 def told() -> Told:
-    """Two days of two symbols that fall together in the tenth hour: both stops go at the same instant."""
+    """Two symbols that fall together in the tenth hour: both stops go at the same instant."""
     return Told(
         hours=[*[FLAT] * 9, FALL, RISE, *[FLAT] * 60],
         symbols=SYMBOLS,
@@ -44,7 +44,7 @@ async def run(house: SequenceHouse) -> tuple[CampaignResult, str]:
     """The campaign's result and the digest of all that it left in the database."""
     house.primary.say(buys())
     house.secondary.say(buys())
-    result = await (await house.start_campaign()).result()
+    result = await (await house.start_campaign(hours=24, decide_every_h=8)).result()
     return result, await house.store.digest(house.realm)
 
 
@@ -52,24 +52,23 @@ async def test_latencies_and_new_runs_change_no_row(monkeypatch: pytest.MonkeyPa
     quick = await open_house(told())
     result, digest = await run(quick)
     assert result.progress.done
-    assert result.progress.decisions == 8
+    assert result.progress.decisions == 6
     assert result.reconciliation.differences == ()
-    assert result.reconciliation.orders_checked > 4
+    assert result.reconciliation.orders_checked > 3
 
     slow = await open_house(told())
     slow.primary.thinks_s = {"ETH/USDT": 0.3}
     slow.secondary.thinks_s = {"BTC/USDT": 0.1}
     assert (await run(slow))[1] == digest
-    assert await symbols_at_the_gate(slow) == ["ETH/USDT", "BTC/USDT"] * 4, "the slower symbol still goes first"
+    assert await symbols_at_the_gate(slow) == ["ETH/USDT", "BTC/USDT"] * 3, "the slower symbol still goes first"
 
     begins_anew = await open_house(told())
-    monkeypatch.setattr(workflow.Info, "is_continue_as_new_suggested", _after(120))
+    monkeypatch.setattr(workflow.Info, "is_continue_as_new_suggested", _after(100, begins_anew.realm))
     result, again = await run(begins_anew)
-    assert result.progress.decisions == 8
+    assert result.progress.decisions == 6
     assert again == digest
     found = begins_anew.client.list_workflows(f"WorkflowId = '{begins_anew.realm}/campaign'")
     assert len([one async for one in found]) > 1, "the campaign went on in a new run"
-    await begins_anew.replay_all()
 
 
 async def test_events_of_one_instant_go_to_their_owners_in_a_stated_order(open_house: OpenHouse) -> None:
@@ -109,5 +108,6 @@ async def _ticks(house: SequenceHouse, handle: WorkflowHandle[Any, Any]) -> Any:
             yield sent.workflow_execution.workflow_id, tick
 
 
-def _after(events: int) -> Callable[[workflow.Info], bool]:
-    return lambda info: info.get_current_history_length() > events
+def _after(events: int, realm: str) -> Callable[[workflow.Info], bool]:
+    """What the server suggests after thousands of events, suggested to one house after a few."""
+    return lambda info: info.workflow_id.startswith(f"{realm}/") and info.get_current_history_length() > events

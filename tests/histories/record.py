@@ -1,0 +1,214 @@
+"""Records the histories beside this file anew: each workflow on each path, on a private dev server (`make histories`).
+
+Run it after a deliberate change of a workflow, look at what differs, and commit it with the change. What stays is what
+replay and the golden assertions read: no stack traces, no names of this machine; times and run ids differ each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from fakes.scripted_models import buys, holds, misquotes, sells  # noqa: E402
+from fakes.sequence_house import FLAT, OPENS_AT, SequenceHouse, Told, migrated_database, sequence_house  # noqa: E402
+from temporalio.client import Client  # noqa: E402
+
+from trading.risk.models import Mode  # noqa: E402
+from workers.runtime.plugin import perennial_plugin  # noqa: E402
+from workers.stack import temporal_server  # noqa: E402
+from workers.stack.environment import trial_environment  # noqa: E402
+from workers.stack.home import throw_away_home  # noqa: E402
+from workers.stack.temporal_admin import type_names  # noqa: E402
+from workflows.account_desk import AccountDesk  # noqa: E402
+from workflows.names import SEARCH_ATTRIBUTES, Update, decision_workflow, desk_workflow  # noqa: E402
+from workflows.protocol import ModeChange  # noqa: E402
+
+NAMESPACE = "histories"
+HOUR = timedelta(hours=1)
+FALL = (7000, 7010, 6600, 6650)
+RISE = (7000, 7500, 6990, 7450)
+
+Play = Callable[[SequenceHouse], Awaitable[str]]
+"""Plays a path in a house and returns the id of the workflow whose history is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPath:
+    """One recorded path: its file's name, its house, and what happens in it."""
+
+    name: str
+    play: Play
+    told: Told
+
+
+def _decision(*speeches: Any) -> Play:
+    async def play(house: SequenceHouse) -> str:
+        house.primary.say(*speeches)
+        house.secondary.say(*speeches)
+        await house.decide()
+        return decision_workflow(house.realm, house.head().decision_id)
+
+    return play
+
+
+async def _refused_by_gate(house: SequenceHouse) -> str:
+    await _halt(house)
+    return await _decision(buys())(house)
+
+
+async def _reduced(house: SequenceHouse) -> str:
+    await house.bought()
+    return await _decision(sells(size="0.5"))(house)
+
+
+async def _bought(house: SequenceHouse, **trade: Any) -> str:
+    permit = await house.permit()
+    handle = await house.execute(permit, house.entry(permit), **trade)
+    await house.placed()
+    await house.settle(handle.id)
+    await house.play(OPENS_AT + timedelta(seconds=2))
+    await handle.result()
+    return handle.id
+
+
+async def _execution_refused(house: SequenceHouse) -> str:
+    permit = await house.permit()
+    handle = await house.execute(permit, house.entry(permit))
+    await handle.result()
+    return handle.id
+
+
+async def _execution_expired(house: SequenceHouse) -> str:
+    permit = await house.permit()
+    handle = await house.execute(permit, house.entry(permit, price=Decimal(6900)), expires_at=OPENS_AT + 3 * HOUR)
+    await house.placed()
+    await house.settle(handle.id)
+    await house.play(OPENS_AT + 4 * HOUR)
+    await handle.result()
+    return handle.id
+
+
+def _guard(**trade: Any) -> Play:
+    async def play(house: SequenceHouse) -> str:
+        await _bought(house, **trade)
+        await house.play(OPENS_AT + 6 * HOUR)
+        await house.guard().result()
+        return house.guard().id
+
+    return play
+
+
+async def _desk(house: SequenceHouse) -> str:
+    await house.reserve(house.wish("first"))
+    await house.reserve(house.wish("first"))
+    await house.reserve(house.wish("second", notional="90000"))
+    await _halt(house)
+    await house.reserve(house.wish("third"))
+    await house.desk().signal(AccountDesk.close)
+    await house.desk().result()
+    return desk_workflow(house.realm, "composite")
+
+
+async def _campaign(house: SequenceHouse) -> str:
+    house.primary.say(buys())
+    house.secondary.say(buys())
+    handle = await house.start_campaign(hours=48, decide_every_h=12)
+    await handle.result()
+    return handle.id
+
+
+async def _halt(house: SequenceHouse) -> None:
+    change = ModeChange(operation_id="op-1", mode=Mode.HALTED, reason="storm", who="a person")
+    await house.desk().execute_update(Update.CHANGE_MODE, change)
+
+
+FALLING = Told(hours=[FLAT, FALL])
+RISING = Told(hours=[FLAT, RISE])
+PATHS = (
+    RecordedPath("decision-held", _decision(holds()), Told()),
+    RecordedPath("decision-opened", _decision(buys()), Told()),
+    RecordedPath("decision-reduced", _reduced, Told()),
+    RecordedPath("decision-abstained", _decision(misquotes(buys())), Told()),
+    RecordedPath("decision-refused", _refused_by_gate, Told()),
+    RecordedPath("decision-corrected", _decision(misquotes(buys()), buys()), Told()),
+    RecordedPath("execution-filled", _bought, Told()),
+    RecordedPath("execution-refused", _execution_refused, Told(venue_capital=Decimal(100))),
+    RecordedPath("execution-expired", _execution_expired, Told()),
+    RecordedPath("guard-stop", _guard(stop="6800"), FALLING),
+    RecordedPath("guard-target", _guard(target="7400"), RISING),
+    RecordedPath("guard-time-exit", _guard(exit_at=OPENS_AT + 5 * HOUR), Told()),
+    RecordedPath("desk-reserve-and-halt", _desk, Told()),
+    RecordedPath(
+        "campaign-two-days",
+        _campaign,
+        Told(
+            hours=[*[FLAT] * 9, FALL, *[(6650, 7050, 6640, 7000)], *[FLAT] * 60],
+            symbols=("ETH/USDT", "BTC/USDT"),
+            accounts_open=False,
+            desks=False,
+            coordinated=False,
+        ),
+    ),
+)
+
+
+async def record(names: list[str]) -> None:
+    """Record the named paths, or all of them."""
+    environment = trial_environment(dict(os.environ))
+    program = temporal_server.find_temporal(os.environ)
+    if program is None:
+        raise SystemExit(f"no temporal program: {temporal_server.ENABLE}")
+    options = temporal_server.TemporalOptions(
+        namespaces=(NAMESPACE,), search_attributes=type_names(SEARCH_ATTRIBUTES), ui=False
+    )
+    with throw_away_home() as home, tempfile.TemporaryDirectory() as folder:
+        server = temporal_server.launch_temporal(program, home.path, environment.env, options, grace_s=0.0)
+        try:
+            await temporal_server.temporal_ready(server)
+            client = await Client.connect(
+                server.address, namespace=NAMESPACE, plugins=[perennial_plugin()], identity="recorder"
+            )
+            empty = await migrated_database(Path(folder))
+            for path in PATHS:
+                if not names or path.name in names:
+                    await _record_one(client, path, Path(folder), empty)
+        finally:
+            server.stop()
+
+
+async def _record_one(client: Client, path: RecordedPath, folder: Path, empty: Path) -> None:
+    place = folder / path.name
+    place.mkdir()
+    async with sequence_house(client, f"test-{path.name}", place, empty, path.told) as house:
+        workflow_id = await path.play(house)
+        history = await client.get_workflow_handle(workflow_id).fetch_history()
+    kept = _without_traces(json.loads(history.to_json()))
+    lines = ",\n".join(json.dumps(event, sort_keys=True, separators=(",", ":")) for event in kept["events"])
+    text = f'{{"events":[\n{lines}\n]}}\n'
+    (HERE / f"{path.name}.json").write_text(text)
+    sys.stdout.write(f"{path.name}: {len(kept['events'])} events, {len(text) // 1024} KiB\n")
+
+
+def _without_traces(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_traces(inner) for name, inner in value.items() if name != "stackTrace"}
+    if isinstance(value, list):
+        return [_without_traces(inner) for inner in value]
+    return value
+
+
+if __name__ == "__main__":
+    asyncio.run(record(sys.argv[1:]))

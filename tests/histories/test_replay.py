@@ -1,0 +1,257 @@
+"""Recorded histories replay on today's workflows; what the replayer does not compare (inputs, limits, results) is here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from fakes.history_reader import Recorded, read_history
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer
+
+from workers.runtime.plugin import perennial_plugin
+from workflows.registry import WORKFLOWS
+
+HERE = Path(__file__).parent
+FILES = sorted(HERE.glob("*.json"))
+
+OBSERVED = ("open_decision", "position_view", "observe_market", "recall")
+ASKED = (*OBSERVED, "propose", "propose", "verify", "verify", "fuse")
+CORRECTED = (*OBSERVED, *["propose"] * 4, *["verify"] * 4, "fuse")
+GATED = ("position_view", "quote", "ask", "record_gate", "finish_decision")
+
+CALLS = {
+    "campaign-two-days": None,
+    "decision-abstained": (*CORRECTED, "finish_decision"),
+    "decision-corrected": (*CORRECTED, *GATED),
+    "decision-held": (*ASKED, "finish_decision"),
+    "decision-opened": (*ASKED, *GATED),
+    "decision-reduced": (*ASKED, *GATED),
+    "decision-refused": (*ASKED, *GATED),
+    "desk-reserve-and-halt": (
+        "policy",
+        "load_exposure",
+        "load_exposure",
+        "load_exposure",
+        "write_gate",
+        "load_exposure",
+    ),
+    "execution-expired": ("place_order", "cancel_order"),
+    "execution-filled": ("place_order", "sync_order"),
+    "execution-refused": ("place_order",),
+    "guard-stop": ("position_view", "quote", "place_order", "sync_order", "record_outcome"),
+    "guard-target": (
+        *("position_view", "quote", "place_order"),
+        *("cancel_order", "place_order", "sync_order", "record_outcome"),
+    ),
+    "guard-time-exit": (
+        *("position_view", "quote", "place_order"),
+        *("cancel_order", "place_order", "sync_order", "record_outcome"),
+    ),
+}
+"""Each path's calls in order. The two models think side by side: their questions and checks are listed apart."""
+
+LIMITS = {
+    "observe_market": {"startToCloseTimeout": "40s"},
+    "propose": {"startToCloseTimeout": "75s", "heartbeatTimeout": "5s"},
+    "quote": {"startToCloseTimeout": "20s"},
+    "ask": {"startToCloseTimeout": "7s"},
+    "place_order": {"startToCloseTimeout": "150s", "heartbeatTimeout": "2s"},
+    "cancel_order": {"startToCloseTimeout": "60s", "heartbeatTimeout": "2s"},
+    "sync_order": {"startToCloseTimeout": "30s", "heartbeatTimeout": "2s"},
+    "open_accounts": {"startToCloseTimeout": "300s", "heartbeatTimeout": "2s"},
+    "advance_clock": {"startToCloseTimeout": "300s", "heartbeatTimeout": "2s"},
+    "mark_accounts": {"startToCloseTimeout": "300s", "heartbeatTimeout": "2s"},
+    "reconcile": {"startToCloseTimeout": "300s", "heartbeatTimeout": "2s"},
+}
+"""Of calls in a campaign or under a coordinator: none has a deadline over all attempts, so time decides nothing."""
+
+ROOMS = {
+    "observe_market": "market",
+    "propose": "models",
+    "ask": "calls",
+    **dict.fromkeys(("quote", "place_order", "cancel_order", "sync_order"), "exchange-simulated"),
+    **dict.fromkeys(("open_accounts", "advance_clock", "mark_accounts", "reconcile"), "exchange-simulated"),
+}
+
+
+def recorded(name: str) -> Recorded:
+    return read_history(HERE / f"{name}.json")
+
+
+def test_every_path_is_recorded() -> None:
+    assert {path.stem for path in FILES} == set(CALLS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+async def test_a_recorded_history_replays(path: Path) -> None:
+    history = recorded(path.stem)
+    replayer = Replayer(workflows=WORKFLOWS, plugins=[perennial_plugin()])
+    await replayer.replay_workflow(WorkflowHistory.from_json(history.workflow_id, history.text))
+
+
+@pytest.mark.parametrize(("name", "calls"), [(name, calls) for name, calls in CALLS.items() if calls is not None])
+def test_calls_come_in_their_order(name: str, calls: tuple[str, ...]) -> None:
+    assert _models_apart(recorded(name).order) == calls
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_call_has_its_limits_and_its_room(path: Path) -> None:
+    history = recorded(path.stem)
+    realm = history.workflow_id.partition("/")[0]
+    for call in history.calls:
+        if call.queue:
+            assert call.timeouts == LIMITS[call.name], call.name
+            assert call.queue == f"{realm}/{ROOMS[call.name]}", call.name
+        assert not call.failure
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_history_is_small_and_names_no_machine(path: Path) -> None:
+    text = path.read_text()
+    assert len(text) < 400_000
+    assert "stackTrace" not in text
+    assert max(map(len, text.splitlines())) < 40_000, "no big text travels through a history"
+    assert not any(place in text for place in ("/home/", "/root/", "/tmp/", "/Users/", "/work/"))
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "reasons"),
+    [
+        ("decision-held", "held", ["agree_to_hold"]),
+        ("decision-opened", "opened", []),
+        ("decision-corrected", "opened", []),
+        ("decision-reduced", "reduced", []),
+        ("decision-abstained", "abstained_models", ["both_abstain"]),
+        ("decision-refused", "refused_by_gate", ["halted"]),
+    ],
+)
+def test_decisions_end_as_they_did(name: str, outcome: str, reasons: list[str]) -> None:
+    (ended,) = recorded(name).result["summary"]["outcomes"]
+    assert (ended["outcome"], ended["reasons"]) == (outcome, reasons)
+
+
+def test_a_decision_passes_the_numbers_of_its_models_on_to_the_gate() -> None:
+    history = recorded("decision-opened")
+    (ask,) = history.the("ask")
+    wish = ask.given["body"]
+    assert (wish["opens"], Decimal(wish["size_fraction"])) == (True, Decimal("0.05"))
+    assert (Decimal(wish["price"]), Decimal(wish["stop_price"])) == (Decimal("7000.70"), Decimal(6790))
+    assert ask.given["request_id"] == wish["request_id"]
+    permit = ask.result["body"]["permit"]
+    assert Decimal(permit["notional_usd"]) == Decimal(5000)
+    (placed,) = [value for name, value in history.signals_heard if name == "placed"]
+    assert placed["report"]["status"] == "NEW"
+    assert [call.given["role"] for call in history.the("propose")] == ["primary", "secondary"]
+
+
+def test_a_correction_names_the_answer_it_corrects() -> None:
+    asked = [call.given for call in recorded("decision-corrected").the("propose")]
+    first = {call.given["role"]: call.result for call in recorded("decision-corrected").the("propose")[:2]}
+    assert Counter(given["step"] for given in asked) == {"proposal": 2, "correction": 2}
+    for given in asked[2:]:
+        assert given["correction_of"] == first[given["role"]]["answer_hash"]
+
+
+def test_a_reduction_asks_the_guard_and_opens_nothing() -> None:
+    history = recorded("decision-reduced")
+    assert history.children == ()
+    ((name, wish),) = history.signals_sent
+    assert (name, wish["reason"]) == ("reduce", "decision")
+    assert Decimal("0.35") < Decimal(wish["quantity"]) < Decimal("0.36"), "half of what 5000 USD bought"
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "told"),
+    [
+        ("execution-filled", "FILLED", ["expect", "filled", "placed", "settled", "filled", "settled", "settle"]),
+        ("execution-expired", "CANCELED", ["expect", "filled", "placed", "settled", "filled", "settled", "settle"]),
+        ("execution-refused", "REFUSED", ["expect", "filled", "placed", "settle"]),
+    ],
+)
+def test_an_execution_arms_the_guard_first_and_settles_last(name: str, status: str, told: list[str]) -> None:
+    history = recorded(name)
+    assert history.children == ("PositionGuard",)
+    assert [signal for signal, _ in history.signals_sent] == told
+    assert history.result["status"] == status
+    (send,) = history.the("place_order")
+    assert Decimal(send.given["quantity"]) == Decimal("0.7142142928564286428500007142")
+    assert send.given["client_order_id"] == history.workflow_id.rpartition("/")[2]
+    assert history.text.index("startChildWorkflowExecutionInitiated") < history.text.index("activityTaskScheduled")
+
+
+def test_fills_are_counted_net_of_commission() -> None:
+    result = recorded("execution-filled").result
+    assert Decimal(result["executed_quantity"]) == Decimal("0.71421")
+    assert Decimal(result["commission_base"]) == Decimal("0.00071421")
+
+
+@pytest.mark.parametrize(
+    ("name", "legs"),
+    [
+        ("guard-stop", ["stop"]),
+        ("guard-target", ["stop", "target"]),
+        ("guard-time-exit", ["stop", "exit"]),
+    ],
+)
+def test_a_guard_protects_first_and_sells_what_it_protected(name: str, legs: list[str]) -> None:
+    history = recorded(name)
+    orders = [call.given for call in history.the("place_order")]
+    assert [order["leg"] for order in orders] == legs
+    assert {order["side"] for order in orders} == {"SELL"}
+    assert {Decimal(order["quantity"]) for order in orders} == {Decimal("0.71349")}
+    assert [order["revision"] for order in orders] == list(range(len(orders)))
+    assert len({order["client_order_id"] for order in orders}) == len(orders)
+    if len(orders) > 1:
+        (cancel,) = history.the("cancel_order")
+        assert cancel.given["client_order_id"] == orders[0]["client_order_id"]
+    assert (history.result["stop"], history.result["leaving"]) == (None, None)
+
+
+def test_a_desk_answers_once_shrinks_and_refuses_after_a_halt() -> None:
+    history = recorded("desk-reserve-and-halt")
+    (_, first), (_, again), (_, second), (_, halted), (_, third) = history.updates
+    assert again == first
+    assert Decimal(first["permit"]["notional_usd"]) == Decimal(5000)
+    assert Decimal(second["permit"]["notional_usd"]) < Decimal(90_000), "the gate shrinks"
+    assert halted["mode"] == "halted"
+    assert third["permit"] is None
+    assert "halted" in [denial["code"] for denial in third["denials"]]
+    assert history.the("load_exposure")[0].result["cash_usd"] == "100000"
+
+
+def test_a_campaign_moves_the_clock_forward_and_ends_without_differences() -> None:
+    history = recorded("campaign-two-days")
+    assert history.order[0] == "open_accounts"
+    assert history.order[-2:] == ("mark_accounts", "reconcile")
+    moves = history.the("advance_clock")
+    assert [call.given["request_id"] for call in moves] == _in_order(call.given["request_id"] for call in moves)
+    stops = [call.result["now"] for call in moves]
+    assert stops == sorted(stops)
+    assert Counter(history.children) == {"AccountDesk": 1, "TradeDecision": 8}
+    turns = [name for name, _ in history.signals_sent if name == "turn"]
+    assert len(turns) == len([name for name, _ in history.signals_heard if name == "ready"])
+    sent = [value["number"] for name, value in history.signals_sent if name == "tick"]
+    heard = [value["number"] for name, value in history.signals_heard if name == "settled"]
+    assert set(heard) <= set(sent), "only what was ticked answers"
+    assert history.result["reconciliation"]["differences"] == []
+    assert history.result["progress"]["decisions"] == 8
+
+
+def _in_order(ids: object) -> list[str]:
+    return sorted(map(str, ids), key=lambda text: int(text.rpartition("-")[2]))  # type: ignore[call-overload]
+
+
+def _models_apart(order: tuple[str, ...]) -> tuple[str, ...]:
+    """The same calls with every run of questions and checks in one stated order."""
+    apart: list[str] = []
+    run: list[str] = []
+    for name in (*order, ""):
+        if name in ("propose", "verify"):
+            run.append(name)
+            continue
+        apart += [*sorted(run), *([name] if name else [])]
+        run = []
+    return tuple(apart)
