@@ -20,6 +20,8 @@ SINGLE_KEY_ACCOUNT = "composite"
 READ_ELSEWHERE: Mapping[str, str] = {
     f"{PREFIX}REQUIRE_ALL": "test set-up: a missing server fails instead of skipping",
     f"{PREFIX}TEST_DATABASE_URL": "test set-up: the PostgreSQL that tests use",
+    f"{PREFIX}TEST_LONG": "test set-up: the long campaigns run too",
+    f"{PREFIX}TEST_MARKET": "test set-up: a folder of recorded candles that tests add to the generated ones",
 }
 """Names with our prefix that are no settings."""
 

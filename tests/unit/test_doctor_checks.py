@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from fakes.exchange import RULES
 
 from activities.store.migrate import migrate
 from config.settings import SettingsError, load_settings
-from workers.doctor import machine
+from trading.orders.models import Balance, OrderType, VenueAccount, VenueFees
+from workers.doctor import machine, venue
 from workers.doctor.checks import Check, Purpose, State, counts, is_well
 from workers.doctor.configured import settings_checks, unreadable
 from workers.doctor.examine import examine
@@ -191,3 +194,41 @@ def test_a_wheel_that_cannot_be_loaded_is_named(home: Path, monkeypatch: pytest.
     assert wheels.state is State.FAILED
     assert "no_such_wheel" in wheels.detail
     assert wheels.fix == "make install"
+
+
+def account(
+    name: str = "composite", *, usdt: str = "1000", trades: bool = True, withdraws: bool = False
+) -> VenueAccount:
+    cash = Balance(asset="USDT", free=Decimal(usdt), locked=Decimal(0))
+    fees = VenueFees(maker=Decimal("0.001"), taker=Decimal("0.001"))
+    return VenueAccount(account=name, balances=(cash,), fees=fees, can_trade=trades, can_withdraw=withdraws)
+
+
+def test_a_key_that_may_withdraw_is_refused_before_it_is_used() -> None:
+    assert venue.key_check([account()]).state is State.OK
+    thief = venue.key_check([account(), account("aggressive", withdraws=True)])
+    assert thief.state is State.FAILED
+    assert "aggressive may withdraw" in thief.detail
+    assert venue.key_check([account(trades=False)]).state is State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("usdt", "enough"),
+    [
+        # 5 USD x 1.05 / ((1 - 0.05) x (1 - 0.001)) / 0.05 = 110.6369...
+        ("110.63", False),
+        ("110.64", True),
+    ],
+)
+def test_the_smallest_workable_equity_is_the_one_of_the_formula(usdt: str, enough: bool) -> None:
+    rules = {"BTC/USDT": RULES.model_copy(update={"min_notional_usd": Decimal(5)})}
+    found = venue.equity_check(rules, [account(usdt=usdt)])
+    assert (found.state is State.OK) is enough
+    assert "110.64 USD" in found.detail
+
+
+def test_a_symbol_without_stop_orders_cannot_be_protected() -> None:
+    unprotected = RULES.model_copy(update={"order_types": frozenset({OrderType.MARKET})})
+    found = venue.filters_check({"BTC/USDT": unprotected})
+    assert found.state is State.FAILED
+    assert "could not be protected" in found.detail

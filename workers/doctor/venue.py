@@ -35,10 +35,10 @@ async def venue_checks(settings: Settings) -> AsyncIterator[Check]:
         if clock.fix and "does not answer" in clock.detail:
             return
         rules = await _rules(exchange)
-        yield _filters(rules)
+        yield filters_check(rules)
         accounts, problem = await _accounts(exchange, settings)
-        yield problem or _key(accounts)
-        yield _equity(rules, accounts)
+        yield problem or key_check(accounts)
+        yield equity_check(rules, accounts)
     finally:
         await exchange.aclose()
 
@@ -88,7 +88,7 @@ async def _rules(exchange: BinanceExchange) -> dict[str, SymbolRules]:
     return rules
 
 
-def _filters(rules: dict[str, SymbolRules]) -> Check:
+def filters_check(rules: dict[str, SymbolRules]) -> Check:
     from trading.orders.models import OrderType
 
     name = "exchange.filters"
@@ -129,7 +129,7 @@ async def _accounts(exchange: BinanceExchange, settings: Settings) -> tuple[list
     return found, None
 
 
-def _key(accounts: list[VenueAccount]) -> Check:
+def key_check(accounts: list[VenueAccount]) -> Check:
     """A key must trade and must not withdraw: what it cannot do, nobody who steals it can."""
     for account in accounts:
         if account.can_withdraw:
@@ -148,7 +148,7 @@ def _key(accounts: list[VenueAccount]) -> Check:
     return passed("exchange.key", f"{names}: can trade, cannot withdraw")
 
 
-def _equity(rules: dict[str, SymbolRules], accounts: list[VenueAccount]) -> Check:
+def equity_check(rules: dict[str, SymbolRules], accounts: list[VenueAccount]) -> Check:
     """Below this equity the smallest order that can still be sold after a stop is larger than a trade may be."""
     from decimal import Decimal
 
