@@ -79,7 +79,8 @@ def _root() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exit code 0 done, 1 not well, 2 wrong request or something missing."""
-    end(lambda: app(args=list(arguments if arguments is not None else sys.argv[1:]), standalone_mode=False))
+    given = list(arguments if arguments is not None else sys.argv[1:])
+    end(lambda: app(args=given, prog_name="perennial", standalone_mode=False))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,65 @@
+"""What users get wrong ends in one sentence on stderr and exit code 2, never in a traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workers.stack.environment import trial_environment
+
+WRONG = [
+    # words, settings, what the sentence says
+    (("demoo",), {}, "verb 'demoo' is unknown: allowed are demo"),
+    (("decide", "btc"), {}, "symbol 'btc' is not of the form BASE/QUOTE"),
+    (("decide", "BTC/USDT", "--as-of", "yesterday"), {}, "--as-of 'yesterday' is no date"),
+    (("decide", "BTC/USDT", "--data", "BTC/USDT=none.csv"), {}, "none.csv: no such file"),
+    (("replay", "--from", "2020-01-01"), {}, "Missing option '--data'"),
+    (("worker", "--roles", "cook"), {}, "role 'cook' is unknown: allowed are decisions"),
+    (("doctor", "--for", "fun"), {}, "--for 'fun': allowed are local, paper, live, worker"),
+    (("decisions", "list"), {}, "no records yet"),
+    (("schedules", "list"), {}, "no stack runs"),
+    (("up",), {"PERENNIAL_PROFILE": "paper"}, "serves profile simulated so far, not paper"),
+    (("decide", "BTC/USDT"), {"PERENNIAL_PROFILE": "testnet"}, "needs a lasting stack"),
+    (("status",), {"PERENNIAL_PROFILE": "moon"}, "PERENNIAL_PROFILE: Input should be 'simulated'"),
+    (("decide", "BTC/USDT"), {"PERENNIAL_PRIMARY_PROVIDER": "deepseek"}, "set DEEPSEEK_API_KEY"),
+    (("worker", "--venue-url", "http://127.0.0.1:1"), {"PERENNIAL_SECONDARY_PROVIDER": "qwen"}, "DASHSCOPE_API_KEY"),
+    (("worker", "--venue-url", "https://api.binance.com"), {}, "profile simulated refuses api.binance.com"),
+]
+
+
+def perennial(home: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    env = {**trial_environment(os.environ).env, "PERENNIAL_HOME": str(home), **settings}
+    argv = [sys.executable, "-P", "-m", "workers.cli.main", *words]
+    return subprocess.run(argv, env=env, cwd=home, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "sentence"), WRONG, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
+def test_a_wrong_request_is_one_sentence(
+    words: tuple[str, ...], settings: dict[str, str], sentence: str, tmp_path: Path
+) -> None:
+    ended = perennial(tmp_path, *words, **settings)
+    assert ended.returncode == 2, ended.stderr
+    assert sentence in ended.stderr
+    assert ended.stderr.startswith("perennial: ")
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert ended.stdout == ""
+
+
+def test_a_dead_temporal_service_is_one_sentence(tmp_path: Path) -> None:
+    venue = ("--venue-url", "http://127.0.0.1:1")
+    ended = perennial(tmp_path, "worker", *venue, TEMPORAL_ADDRESS="127.0.0.1:1")
+    assert ended.returncode == 2
+    assert ended.stderr.strip().splitlines()[-1].startswith("perennial: no Temporal service answers at 127.0.0.1:1")
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_verb_with_verbs_below_it_shows_them(tmp_path: Path) -> None:
+    ended = perennial(tmp_path, "decisions")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("Usage: perennial decisions")
