@@ -19,6 +19,7 @@ from workflows.names import (
     PLAYBOOK,
     REALM,
     SYMBOL,
+    TASK_TIMEOUT,
     QueueRole,
     decision_workflow,
     desk_workflow,
@@ -87,6 +88,7 @@ async def open_simulated_accounts(place: Place, accounts: Sequence[str], *, play
             id=desk_workflow(place.realm, account),
             task_queue=task_queue(place.realm, QueueRole.DECISIONS),
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            task_timeout=TASK_TIMEOUT,
             static_summary=f"desk of {account}",
         )
 
@@ -117,6 +119,7 @@ async def decide(place: Place, head: DecisionHead, *, playbook_hash: str) -> tup
         id=decision_workflow(place.realm, head.decision_id),
         task_queue=task_queue(place.realm, QueueRole.DECISIONS),
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        task_timeout=TASK_TIMEOUT,
         static_summary=f"{head.symbol} at {head.as_of:%Y-%m-%d %H:%M}",
         search_attributes=TypedSearchAttributes(
             [

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 
 from temporalio.common import SearchAttributeKey
+
+TASK_TIMEOUT = timedelta(seconds=5)
+"""A workflow task in the hands of a killed worker is given to another after this long; the default is ten seconds."""
 
 DEPLOYMENT = "perennial"
 """The worker deployment; the local stack runs its one version, `local`."""

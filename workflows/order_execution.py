@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from trading.decision.story import order_story
     from trading.orders.models import OrderReport
     from workflows.clock import MarketTime
-    from workflows.names import OUTCOME, SYMBOL, Signal, desk_workflow, exchange_queue, guard_workflow
+    from workflows.names import OUTCOME, SYMBOL, TASK_TIMEOUT, Signal, desk_workflow, exchange_queue, guard_workflow
     from workflows.options import at
     from workflows.position_guard import PositionGuard
     from workflows.protocol import (
@@ -127,6 +127,7 @@ class OrderExecution:
                 ),
                 id=self._guard,
                 parent_close_policy=ParentClosePolicy.ABANDON,
+                task_timeout=TASK_TIMEOUT,
                 static_summary=f"guard of {order.symbol} for {order.account}",
             )
         except WorkflowAlreadyStartedError:

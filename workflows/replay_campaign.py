@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
         PLAYBOOK,
         REALM,
         SYMBOL,
+        TASK_TIMEOUT,
         Signal,
         decision_workflow,
         desk_workflow,
@@ -119,6 +120,7 @@ class ReplayCampaign:
                 ),
                 id=desk_workflow(request.realm, account),
                 parent_close_policy=ParentClosePolicy.ABANDON,
+                task_timeout=TASK_TIMEOUT,
                 static_summary=f"desk of {account}",
             )
         except WorkflowAlreadyStartedError:
@@ -259,6 +261,7 @@ class ReplayCampaign:
             ),
             id=decision_workflow(request.realm, head.decision_id),
             parent_close_policy=ParentClosePolicy.ABANDON,
+            task_timeout=TASK_TIMEOUT,
             static_summary=f"{symbol} at {head.as_of:%Y-%m-%d %H:%M}",
             search_attributes=TypedSearchAttributes(
                 [

@@ -40,6 +40,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.names import (
         ACTION,
         OUTCOME,
+        TASK_TIMEOUT,
         QueueRole,
         Signal,
         Update,
@@ -95,7 +96,7 @@ class TradeDecision:
         opened = await workflow.execute_local_activity_method(StoreCalls.open_decision, self._head, **STORE_CALL)
         if opened.finished is not None:
             return DecisionResult(summary=opened.finished, already_decided=True)
-        position = await self._position()
+        position = opened.position
         observation, recall = await asyncio.gather(self._observe(position), self._recall())
         if observation is None:
             return await self._end_for_all("market_unavailable")
@@ -122,11 +123,6 @@ class TradeDecision:
     @workflow.query(description="The decision so far")
     def summary(self) -> DecisionSummary:
         return self._summary
-
-    async def _position(self) -> PositionView:
-        return await workflow.execute_local_activity_method(
-            StoreCalls.position_view, self._position_request(self._head.accounts[0]), **STORE_CALL
-        )
 
     def _position_request(self, account: str) -> PositionRequest:
         return PositionRequest(realm=self._head.realm, account=account, symbol=self._head.symbol)
@@ -346,6 +342,7 @@ class TradeDecision:
             ),
             id=execution,
             parent_close_policy=ParentClosePolicy.ABANDON,
+            task_timeout=TASK_TIMEOUT,
             static_summary=f"{order.side.value} {head.symbol} for {account}",
         )
         await workflow.wait_condition(lambda: account in self._placed, timeout_summary="order at the venue")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ApplicationError
 from temporalio.workflow import ActivityCancellationType
 
-from activities.exchange.following import OrderFollowing, UnknownOrder
-from activities.exchange.placing import IntentDiffers, OrderPlacement, Patience, patience_of
+from activities.beating import HEARTBEAT
+from activities.exchange.following import OrderFollowing
+from activities.exchange.placing import OrderPlacement, Patience, patience_of
 from activities.exchange.port import (
     AccountEquity,
     AdvanceRequest,
@@ -27,14 +25,10 @@ from activities.exchange.port import (
     MarkRequest,
     OpenAccounts,
     RealmRefused,
-    VenueRefused,
-    VenueUnavailable,
 )
-from activities.store.port import AccountBook, OrderJournal, StoreRefused
+from activities.exchange.translation import venue_call
+from activities.store.port import AccountBook, OrderJournal
 from trading.orders.models import OrderKey, OrderReport, OrderRequest
-
-BEAT_EVERY_S = 0.4
-"""Under half of the heartbeat time-out, so that one late beat costs nothing."""
 
 _NEVER_AGAIN = ["PayloadsTooLarge", "PydanticSerializationError"]
 """Made by the SDK after the work is done: trying again would do it again and fail again."""
@@ -47,15 +41,10 @@ _UNTIL_ANSWERED = RetryPolicy(
 )
 """Without a last attempt: each asks before it acts, and a campaign has no wall-clock deadline (architecture §3)."""
 
-_HEARTBEAT = timedelta(seconds=2)
-"""A killed worker is noticed in 2 s. One second would be quicker, but the SDK passes a beat on only every 80 % of it,
-and 0.2 s of slack is less than a loaded two-core machine pauses a process: each false alarm starts a second attempt,
-which then waits out the order's horizon."""
-
 ORDER_CALL: workflow.ActivityConfig = {
     # 90 s of trying, then 10 s for lagging fills, and the answers of a slow venue between them.
     "start_to_close_timeout": timedelta(seconds=150),
-    "heartbeat_timeout": _HEARTBEAT,
+    "heartbeat_timeout": HEARTBEAT,
     "retry_policy": _UNTIL_ANSWERED,
     # Reported cancelled only when it has really ended: else an order could still leave afterwards.
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -63,21 +52,21 @@ ORDER_CALL: workflow.ActivityConfig = {
 CANCEL_CALL: workflow.ActivityConfig = {
     # A cancel that overtook its order asks until the order's horizon of 18 s has passed.
     "start_to_close_timeout": timedelta(seconds=60),
-    "heartbeat_timeout": _HEARTBEAT,
+    "heartbeat_timeout": HEARTBEAT,
     "retry_policy": _UNTIL_ANSWERED,
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 }
 SYNC_CALL: workflow.ActivityConfig = {
     # Two questions of at most 5 s each, and fills that may lag by 10.
     "start_to_close_timeout": timedelta(seconds=30),
-    "heartbeat_timeout": _HEARTBEAT,
+    "heartbeat_timeout": HEARTBEAT,
     "retry_policy": _UNTIL_ANSWERED,
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 }
 FOLLOW_CALL: workflow.ActivityConfig = {
     # The wait returns by itself after ten minutes; one more for the questions around it.
     "start_to_close_timeout": timedelta(minutes=11),
-    "heartbeat_timeout": _HEARTBEAT,
+    "heartbeat_timeout": HEARTBEAT,
     "retry_policy": _UNTIL_ANSWERED,
     # A wait changes nothing at the venue: its workflow need not see it end.
     "cancellation_type": ActivityCancellationType.TRY_CANCEL,
@@ -85,7 +74,7 @@ FOLLOW_CALL: workflow.ActivityConfig = {
 CLOCK_CALL: workflow.ActivityConfig = {
     # Months of candles without an event are computed in one call; a repeat is answered with the same stop.
     "start_to_close_timeout": timedelta(minutes=5),
-    "heartbeat_timeout": _HEARTBEAT,
+    "heartbeat_timeout": HEARTBEAT,
     "retry_policy": _UNTIL_ANSWERED,
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 }
@@ -112,31 +101,31 @@ class ExchangeCalls:
         account's gate row refuse it (a gate refusal reads `<code>: <sentence>`); `FROZEN` where it could not be
         resolved, and a person must look.
         """
-        async with _venue_call():
+        async with venue_call():
             return await self._placement.place(request)
 
     @activity.defn
     async def sync_order(self, key: OrderKey) -> OrderReport:
         """The order as the venue has it now, with its fills, taken into the ledger."""
-        async with _venue_call():
+        async with venue_call():
             return await self._following.sync(key)
 
     @activity.defn
     async def cancel_order(self, key: OrderKey) -> OrderReport:
         """Cancel the order; its final state with all fills, also where it was filled before the cancel came."""
-        async with _venue_call():
+        async with venue_call():
             return await self._following.cancel(key)
 
     @activity.defn
     async def await_order_change(self, wait: AwaitChange) -> OrderReport:
         """Wait at the venue for a change of one order; returns at `until` or after ten minutes at the latest."""
-        async with _venue_call():
+        async with venue_call():
             return await self._following.await_change(wait)
 
     @activity.defn
     async def await_market(self, wait: AwaitMarket) -> MarketNews:
         """Wait for a level, a change of an order, or time: how a guard lives where nobody ticks it."""
-        async with _venue_call():
+        async with venue_call():
             return await self._following.await_market(wait)
 
 
@@ -151,14 +140,14 @@ class CampaignCalls:
     @activity.defn
     async def advance_clock(self, request: AdvanceRequest) -> ClockStop:
         """Run the market to `to` or to its first event; the same request id is answered with the same stop."""
-        async with _venue_call():
+        async with venue_call():
             self._check_realm(request.realm)
             return await self._clock.advance(request.to, request.levels, request_id=request.request_id)
 
     @activity.defn
     async def open_accounts(self, request: OpenAccounts) -> None:
         """Open each account at the venue and in the ledger with the same capital; once, however often called."""
-        async with _venue_call():
+        async with venue_call():
             self._check_realm(request.realm, request.venue)
             opening = {request.quote_asset: request.capital}
             for account in request.accounts:
@@ -175,7 +164,7 @@ class CampaignCalls:
     @activity.defn
     async def mark_accounts(self, request: MarkRequest) -> MarkedAccounts:
         """Mark each account at the best bids and store one equity row for (account, as_of)."""
-        async with _venue_call():
+        async with venue_call():
             self._check_realm(request.realm, request.venue)
             books = [await self._exchange.book_top(symbol) for symbol in request.symbols]
             marks = tuple((book.symbol, book.bid) for book in books)
@@ -196,34 +185,3 @@ class CampaignCalls:
                 f"this worker serves venue {self._exchange.venue} of realm {self._exchange.realm}, "
                 f"not {venue or 'any'} of {realm}"
             )
-
-
-@asynccontextmanager
-async def _venue_call() -> AsyncIterator[None]:
-    """Beat while the call lasts, and give the port's errors their stable types."""
-    beats = asyncio.create_task(_beat())
-    try:
-        yield
-    except RealmRefused as refused:
-        raise ApplicationError(str(refused), type="RealmRefused", non_retryable=True) from refused
-    except VenueRefused as refused:
-        raise ApplicationError(str(refused), refused.code, type="VenueRefused", non_retryable=True) from refused
-    except IntentDiffers as differs:
-        raise ApplicationError(str(differs), type="IntentDiffers", non_retryable=True) from differs
-    except StoreRefused as refused:
-        raise ApplicationError(str(refused), type="StoreRefused", non_retryable=True) from refused
-    except UnknownOrder as unknown:
-        raise ApplicationError(str(unknown), type="UnknownOrder", non_retryable=True) from unknown
-    except VenueUnavailable as silent:
-        delay = timedelta(seconds=float(silent.retry_after_s)) if silent.retry_after_s is not None else None
-        raise ApplicationError(str(silent), type="VenueUnavailable", next_retry_delay=delay) from silent
-    finally:
-        beats.cancel()
-        with suppress(asyncio.CancelledError):
-            await beats
-
-
-async def _beat() -> None:
-    while True:
-        activity.heartbeat()
-        await asyncio.sleep(BEAT_EVERY_S)

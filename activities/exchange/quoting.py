@@ -7,15 +7,17 @@ from decimal import Decimal
 
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ApplicationError
 
-from activities.exchange.port import Exchange, VenueRefused, VenueUnavailable
+from activities.beating import HEARTBEAT
+from activities.exchange.port import Exchange
+from activities.exchange.translation import venue_call
 from trading.contract import Contract, Utc
 from trading.orders.models import Lot, OrderType
 
 QUOTE_CALL: workflow.ActivityConfig = {
     # Three small questions of at most 5 s each.
     "start_to_close_timeout": timedelta(seconds=20),
+    "heartbeat_timeout": HEARTBEAT,
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(milliseconds=200),
         backoff_coefficient=2.0,
@@ -54,16 +56,11 @@ class QuoteCalls:
     @activity.defn
     async def quote(self, request: QuoteRequest) -> Quote:
         """The quote as of the market's time. Raises `VenueRefused` (final) and `VenueUnavailable` (retried)."""
-        try:
+        async with venue_call():
             rules = await self._exchange.rules(request.symbol)
             book = await self._exchange.book_top(request.symbol)
             account = await self._exchange.account(request.account)
             now = await self._exchange.market_time()
-        except VenueRefused as refused:
-            raise ApplicationError(str(refused), type="VenueRefused", non_retryable=True) from refused
-        except VenueUnavailable as silent:
-            delay = timedelta(seconds=float(silent.retry_after_s)) if silent.retry_after_s is not None else None
-            raise ApplicationError(str(silent), type="VenueUnavailable", next_retry_delay=delay) from silent
         return Quote(
             symbol=request.symbol,
             market_time=now,

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
-
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
-from activities.exchange.port import Exchange, RealmRefused, VenueRefused, VenueUnavailable
-from activities.store.port import Intent, LedgerReader, StoreRefused, StoreUnavailable
+from activities.exchange.port import Exchange, RealmRefused
+from activities.exchange.translation import venue_call
+from activities.store.port import Intent, LedgerReader
 from trading.contract import Contract
 from trading.ledger.differences import Difference, LedgerOrder, LedgerView, VenueView, compare, foreign_orders
 from trading.money import ZERO
@@ -55,7 +50,7 @@ class ReconcileCalls:
         """Compare every account of the request; order of accounts and differences is stable."""
         if not activity.in_activity():
             return await self._reconciled(request)
-        async with _as_activity():
+        async with venue_call():
             return await self._reconciled(request)
 
     async def _reconciled(self, request: ReconcileRequest) -> Reconciliation:
@@ -119,28 +114,3 @@ def _ledger_order(intent: Intent) -> LedgerOrder:
         executed_quantity=ZERO if report is None else report.executed_quantity,
         executed_quote=ZERO if report is None else report.executed_quote,
     )
-
-
-@asynccontextmanager
-async def _as_activity() -> AsyncIterator[None]:
-    """Beat while the questions last, and give the ports' errors their stable types."""
-    beats = asyncio.create_task(_beat())
-    try:
-        yield
-    except (RealmRefused, VenueRefused, StoreRefused) as refused:
-        raise ApplicationError(str(refused), type=type(refused).__name__, non_retryable=True) from refused
-    except VenueUnavailable as silent:
-        delay = None if silent.retry_after_s is None else timedelta(seconds=float(silent.retry_after_s))
-        raise ApplicationError(str(silent), type="VenueUnavailable", next_retry_delay=delay) from silent
-    except StoreUnavailable as silent:
-        raise ApplicationError(str(silent), type="StoreUnavailable") from silent
-    finally:
-        beats.cancel()
-        with suppress(asyncio.CancelledError):
-            await beats
-
-
-async def _beat() -> None:
-    while True:
-        activity.heartbeat()
-        await asyncio.sleep(BEAT_EVERY_S)

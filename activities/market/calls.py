@@ -10,6 +10,7 @@ from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
+from activities.beating import HEARTBEAT, beating
 from activities.market.port import MarketData, MarketRefused, MarketUnavailable, Observation, ObserveRequest
 from activities.store.port import Blobs
 from trading.candle_quality import CandleDataError
@@ -29,6 +30,7 @@ _RETRY = RetryPolicy(
 OBSERVE_CALL: workflow.ActivityConfig = {
     # Four series, a book and a clock at up to 5 s each when the venue is slow; usually some milliseconds.
     "start_to_close_timeout": timedelta(seconds=40),
+    "heartbeat_timeout": HEARTBEAT,
     # An observation that is two minutes old raises no exposure any more (architecture §3): then abstain.
     "schedule_to_close_timeout": timedelta(minutes=2),
     "retry_policy": _RETRY,
@@ -36,6 +38,7 @@ OBSERVE_CALL: workflow.ActivityConfig = {
 REPLAYED_OBSERVE_CALL: workflow.ActivityConfig = {
     # In a campaign no wall-clock deadline decides anything: the market is asked until it answers.
     "start_to_close_timeout": timedelta(seconds=40),
+    "heartbeat_timeout": HEARTBEAT,
     "retry_policy": _RETRY,
 }
 
@@ -62,7 +65,8 @@ class MarketCalls:
         """
         try:
             self._check_venue(request)
-            snapshot = await self._observer(self._source, request)
+            async with beating():
+                snapshot = await self._observer(self._source, request)
         except MarketUnavailable as error:
             delay = None if error.retry_after_s is None else timedelta(seconds=float(error.retry_after_s))
             raise ApplicationError(str(error), type="MarketUnavailable", next_retry_delay=delay) from error

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 
@@ -13,6 +11,7 @@ from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
+from activities.beating import beating
 from activities.models.port import ChatAnswer, ChatModel, ChatRequest, ModelFailure
 from activities.models.texts import TEXT_MISSING, TEXT_UNREADABLE, StoredTexts, readable
 from activities.store.port import Answers, Blobs, StoredAnswer
@@ -223,7 +222,7 @@ async def _ask(model: ChatModel, chat: ChatRequest) -> tuple[ChatAnswer, int]:
     """The answer and how many milliseconds it took; beats while it waits, and counts what it cost."""
     began = time.monotonic()
     try:
-        async with _beating():
+        async with beating(every_s=BEAT_S):
             answer = await model.complete(chat)
     except ModelFailure as failure:
         wait = failure.retry_after_s
@@ -239,22 +238,6 @@ async def _ask(model: ChatModel, chat: ChatRequest) -> tuple[ChatAnswer, int]:
     meter.create_counter("perennial_model_tokens", "prompt and completion tokens").add(tokens)
     meter.create_histogram_float("perennial_model_cost", "cost of an answer", "USD").record(float(answer.cost_usd))
     return answer, round((time.monotonic() - began) * 1000)
-
-
-@contextlib.asynccontextmanager
-async def _beating() -> AsyncIterator[None]:
-    """Tells the server that this process lives; a killed one is replaced after the heartbeat time-out."""
-
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(BEAT_S)
-            activity.heartbeat()
-
-    beats = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beats.cancel()
 
 
 def _prompt_text(role: Role, chat: ChatRequest) -> str:

@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.store.port import AccountBook, Blobs, Decisions, StoreRefused, StoreUnavailable
 from trading.contract import Contract, Utc
-from trading.decision.models import DecisionHead, DecisionSummary, PositionView, Role, TrackRecord
+from trading.decision.models import DecisionHead, DecisionSummary, PositionView, TrackRecord
 from trading.risk.models import Exposure, GateAnswer, Mode
 
 STORE_CALL: workflow.LocalActivityConfig = {
@@ -45,11 +45,10 @@ class Records(Decisions, AccountBook, Blobs, Protocol):
 
 
 class OpenedDecision(Contract):
-    """`finished` is the stored end where this decision was taken before. The records are over all regimes."""
+    """`finished` is the stored end where this decision was taken before; `position` is the lead account's."""
 
     finished: DecisionSummary | None = None
-    primary: TrackRecord
-    secondary: TrackRecord = Field(default_factory=lambda: TrackRecord(role=Role.SECONDARY))
+    position: PositionView
 
 
 class RecallRef(Contract):
@@ -129,11 +128,11 @@ class StoreCalls:
 
     @activity.defn
     async def open_decision(self, head: DecisionHead) -> OpenedDecision:
-        """Open the decision, or find its end; how both models did before it comes along."""
+        """Open the decision, or find its end; the lead account's position comes along."""
         with _store_errors():
             finished = await self._store.open_decision(head)
-            primary, secondary = await self._store.track_records(head.realm, regime=None, before=head.as_of)
-            return OpenedDecision(finished=finished, primary=primary, secondary=secondary)
+            lead = PositionRequest(realm=head.realm, account=head.accounts[0], symbol=head.symbol)
+            return OpenedDecision(finished=finished, position=await self._view(lead))
 
     @activity.defn
     async def recall(self, head: DecisionHead) -> RecallRef:
@@ -176,10 +175,13 @@ class StoreCalls:
     async def position_view(self, request: PositionRequest) -> PositionView:
         """The account's position in one symbol, with its equity and cash."""
         with _store_errors():
-            view = await self._store.position_view(request.realm, request.account, request.symbol)
-            if view is None:
-                raise _unknown_account(request.realm, request.account)
-            return view
+            return await self._view(request)
+
+    async def _view(self, request: PositionRequest) -> PositionView:
+        view = await self._store.position_view(request.realm, request.account, request.symbol)
+        if view is None:
+            raise _unknown_account(request.realm, request.account)
+        return view
 
     @activity.defn
     async def write_gate(self, row: GateRow) -> None:

@@ -19,10 +19,17 @@ from activities.store.open import Store, open_store
 from trading.risk.models import Mode
 
 
+async def open_with_capital(store: Store) -> None:
+    await store.open_account(
+        REALM, venue="simulated", ledger="test", account="composite", opening=(("USDT", Decimal(1000)),), as_of=NOON
+    )
+
+
 async def test_a_decision_that_ended_comes_back_with_its_end(store: Store) -> None:
     calls, head = StoreCalls(store), a_head()
+    await open_with_capital(store)
     first = await calls.open_decision(head)
-    assert (first.finished, first.primary.decisions) == (None, 0)
+    assert (first.finished, first.position.quantity, first.position.equity_usd) == (None, 0, 1000)
     assert (await calls.recall(head)).items == 0
     await calls.finish_decision(a_summary(head))
     assert (await calls.open_decision(head)).finished == a_summary(head)

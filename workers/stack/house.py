@@ -48,7 +48,10 @@ class MarketSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HouseSpec:
-    """What a house is started with. `start_at` is where the market clock begins in a new home."""
+    """What a house is started with. `start_at` is where the market clock begins in a new home.
+
+    `worker_roles` has the roles of each worker process, as `perennial worker --roles` takes them; empty means all.
+    """
 
     realm: str
     market: MarketSource
@@ -56,7 +59,7 @@ class HouseSpec:
     clock: str = "manual"
     primary: str = "rules-momentum"
     secondary: str = "rules-reversion"
-    workers: int = 1
+    worker_roles: tuple[str, ...] = ("",)
     web_ui: bool = False
     enforce_limits: bool = False
     think_s: str = "0"
@@ -117,8 +120,8 @@ async def house(
         admin = await connect(temporal.address)
         starting = stack.start_all(
             [
-                _worker(number, spec, venue_url=venue_url, database_url=database_url, temporal=temporal.address)
-                for number in range(1, spec.workers + 1)
+                _worker(number, roles, spec, venue_url=venue_url, database_url=database_url, temporal=temporal.address)
+                for number, roles in enumerate(spec.worker_roles, start=1)
             ]
         )
         await asyncio.gather(starting, make_current(admin, deployment=DEPLOYMENT, build_id=LOCAL_BUILD))
@@ -150,10 +153,12 @@ def _exchange(home: Home, spec: HouseSpec, port: int) -> Part:
     return Part(name="exchange", argv=python_part(*words), ready=printed_ready_line)
 
 
-def _worker(number: int, spec: HouseSpec, *, venue_url: str, database_url: str, temporal: str) -> Part:
+def _worker(number: int, roles: str, spec: HouseSpec, *, venue_url: str, database_url: str, temporal: str) -> Part:
     port = free_port()
     words = [
         "worker",
+        "--roles",
+        roles,
         "--realm",
         spec.realm,
         "--venue",

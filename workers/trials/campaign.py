@@ -89,7 +89,7 @@ async def run_campaign(
 
 
 async def _run(running: House, spec: CampaignSpec, realm: str, progress: Progress) -> tuple[CampaignResult, int]:
-    from workflows.names import QueueRole, campaign_workflow, task_queue
+    from workflows.names import TASK_TIMEOUT, QueueRole, campaign_workflow, task_queue
     from workflows.replay_campaign import ReplayCampaign
 
     request = await _request(running, spec, realm)
@@ -98,6 +98,7 @@ async def _run(running: House, spec: CampaignSpec, realm: str, progress: Progres
         request,
         id=campaign_workflow(realm),
         task_queue=task_queue(realm, QueueRole.DECISIONS),
+        task_timeout=TASK_TIMEOUT,
         static_summary=f"{spec.kind} {spec.start:%Y-%m-%d} to {spec.end:%Y-%m-%d}",
     )
     killer = KillPlan(spec.kills, spec.kill_seed)
