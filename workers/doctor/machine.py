@@ -24,10 +24,11 @@ PYTHON_AT_LEAST = (3, 11)
 DISK_AT_LEAST_BYTES = 1_000_000_000
 """A home of some months and the log files beside it; the Temporal server's file is the greater part."""
 
-COMPILED = ("temporalio.bridge", "numpy", "talib", "cryptography", "pydantic_core", "psycopg", "aiohttp", "sqlalchemy")
+COMPILED = ("temporalio.bridge", "numpy", "talib", "cryptography", "pydantic_core", "psycopg", "sqlalchemy")
 """Loaded for real: a wheel of another platform is found by the loader only."""
 
 PLAIN = (
+    "aiohttp",
     "aiosqlite",
     "alembic",
     "dashscope",
