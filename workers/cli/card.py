@@ -34,7 +34,7 @@ def _proposal(proposal: Mapping[str, Any]) -> str:
     rules = " (rules, no language model)" if proposal.get("is_rule_based") else ""
     return (
         f"{proposal.get('role')}: {proposal.get('model')}{rules} says {said}, "
-        f"confidence {_number(proposal.get('confidence'))}, verdict {proposal.get('verdict')}"
+        f"confidence {number(proposal.get('confidence'))}, verdict {proposal.get('verdict')}"
     )
 
 
@@ -46,32 +46,33 @@ def _finding(finding: Mapping[str, Any]) -> str:
 
 
 def _levels(card: Mapping[str, Any]) -> str:
-    entry = _number(card["entry"]) if card["entry"] is not None else "at market"
-    targets = ", ".join(_number(target) for target in card["targets"]) or "none"
+    entry = number(card["entry"]) if card["entry"] is not None else "at market"
+    targets = ", ".join(number(target) for target in card["targets"]) or "none"
     return (
-        f"fusion: {card['fusion']['outcome']}, size {_number(card['size'])} of equity, entry {entry}, "
-        f"stop {_number(card['stop'])}, target {targets}, confidence {_number(card['confidence'])}"
+        f"fusion: {card['fusion']['outcome']}, size {number(card['size'])} of equity, entry {entry}, "
+        f"stop {number(card['stop'])}, target {targets}, confidence {number(card['confidence'])}"
     )
 
 
 def _gate(gate: Mapping[str, Any]) -> str:
     permit, who = gate.get("permit"), gate.get("account")
     if permit:
-        return f"gate of {who}: permit for {_number(permit['notional_usd'])} USD, bound by {gate['binding']}"
+        return f"gate of {who}: permit for {number(permit['notional_usd'])} USD, bound by {gate['binding']}"
     return f"gate of {who}: refused, " + "; ".join(d["message"] for d in gate.get("denials", []))
 
 
 def _order(order: Mapping[str, Any]) -> str:
     executed, quote = Decimal(str(order["executed_quantity"])), Decimal(str(order["executed_quote"]))
-    price = f" at {_number(quote / executed)}" if executed else ""
-    trigger = f", triggers at {_number(order['stop_price'])}" if order.get("stop_price") else ""
+    price = f" at {number(quote / executed)}" if executed else ""
+    trigger = f", triggers at {number(order['stop_price'])}" if order.get("stop_price") else ""
     return (
-        f"order {order['leg']} {order['side']} {_number(order['quantity'])}: {order['status']}, "
-        f"filled {_number(executed)}{price}{trigger}  ({order['client_order_id']})"
+        f"order {order['leg']} {order['side']} {number(order['quantity'])}: {order['status']}, "
+        f"filled {number(executed)}{price}{trigger}  ({order['client_order_id']})"
     )
 
 
-def _number(value: object) -> str:
+def number(value: object) -> str:
+    """A number as people read it: eight digits, no exponent."""
     if value is None:
         return "none"
     number = Decimal(str(value))

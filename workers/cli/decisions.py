@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workers.cli.card import readable_card, table
+from workers.cli.card import number, readable_card, table
 from workers.cli.command import command, group
 from workers.cli.ending import Refusal, emit, run
 from workers.cli.inputs import symbol_of
@@ -74,7 +74,8 @@ def orders(
 
     rows = _read(realm, lambda store, where: order_list(store, where, account=account or None))
     columns = ("as_of", "account", "symbol", "leg", "side", "type", "quantity", "executed_quantity", "status", "reason")
-    emit({"orders": rows}, as_json=json, text=table(rows, columns, empty="no orders yet"))
+    shown = [{**row, "quantity": number(row["quantity"])} for row in rows]  # the intended one, before the venue's grid
+    emit({"orders": rows}, as_json=json, text=table(shown, columns, empty="no orders yet"))
 
 
 def positions(
@@ -88,7 +89,8 @@ def positions(
 
     rows = _read(realm, lambda store, where: position_list(store, where, account=account or None))
     columns = ("account", "symbol", "quantity", "average_price", "realised_pnl_usd", "mark_price")
-    emit({"positions": rows}, as_json=json, text=table(rows, columns, empty="nothing is held"))
+    shown = [{**row, "average_price": number(row["average_price"])} for row in rows]
+    emit({"positions": rows}, as_json=json, text=table(shown, columns, empty="nothing is held"))
 
 
 def _read(realm: str, question: Callable[[Store, str], Awaitable[Any]]) -> Any:
