@@ -19,7 +19,8 @@ install: $(INSTALLED) ## Set up .venv from uv.lock; leaves .venv/bin/perennial
 
 $(INSTALLED): pyproject.toml uv.lock | $(UV)
 	@echo "installing the locked dependencies into .venv"
-	@$(UV) sync --locked --extra charts
+	@$(UV) sync --locked --extra charts --compile-bytecode
+	@$(PY) -m compileall -q trading activities workflows workers config
 	@touch $@
 
 .cache/uv/bin/uv:

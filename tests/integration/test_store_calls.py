@@ -21,7 +21,7 @@ from trading.risk.models import Mode
 
 async def open_with_capital(store: Store) -> None:
     await store.open_account(
-        REALM, venue="simulated", ledger="test", account="composite", opening=(("USDT", Decimal(1000)),), as_of=NOON
+        REALM, venue="simulated", ledger="test", account="main", opening=(("USDT", D(1000)),), as_of=NOON
     )
 
 
@@ -67,6 +67,7 @@ async def test_an_account_is_seen_through_the_activities(store: Store) -> None:
 
 async def test_what_can_never_succeed_is_final(store: Store) -> None:
     calls, head = StoreCalls(store), a_head()
+    await open_with_capital(store)
     await calls.open_decision(head)
     finals = [
         (calls.load_exposure(ExposureRequest(realm=REALM, account="nobody")), "UnknownAccount"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -127,12 +128,12 @@ def _home(keep: str) -> AbstractContextManager[Home]:
 def _progress() -> Iterator[Progress]:
     """A bar on a terminal, a line now and then elsewhere; always on stderr."""
     if not sys.stderr.isatty():
-        last = [Decimal(-1)]
+        last, began = [Decimal(-1)], time.monotonic()
 
         def line(fraction: Decimal, text: str) -> None:
             if fraction - last[0] >= Decimal("0.1") or "killed" in text:
                 last[0] = fraction
-                say(f"{fraction * 100:5.1f} %  {text}")
+                say(f"{time.monotonic() - began:6.1f} s  {fraction * 100:5.1f} %  {text}")
 
         yield line
         return
