@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import httpx
 from fakes.coordinator import TestCoordinator
 from fakes.scripted_models import ScriptedModel, holds
+from fakes.told_market import ACCOUNT, OPENS_AT, SYMBOL, VENUE, Told, file_of, write_candles
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.service import RPCError, RPCStatusCode
@@ -43,7 +43,7 @@ from activities.store.open import Store, open_store
 from trading.decision.models import DecisionHead, Role
 from trading.ids import client_order_id, decision_id
 from trading.orders.models import Leg, OrderReport, OrderRequest, OrderType, Side, TimeInForce
-from trading.playbook import Playbook, first_playbook, to_json
+from trading.playbook import to_json
 from trading.risk.models import GateAnswer, GateRequest, Permit
 from workers.exchange_sim.app import create_app
 from workers.exchange_sim.config import SimConfig
@@ -51,6 +51,7 @@ from workers.runtime.plugin import perennial_plugin
 from workers.stack.temporal_admin import make_current
 from workflows.account_desk import AccountDesk
 from workflows.names import (
+    TASK_TIMEOUT,
     QueueRole,
     Signal,
     Update,
@@ -81,41 +82,7 @@ from workflows.registry import WORKFLOWS
 from workflows.replay_campaign import ReplayCampaign
 from workflows.trade_decision import TradeDecision
 
-DEPLOYMENT, BUILD = "sequences", "tests"
-VENUE = "simulated"
-ACCOUNT = "composite"
-SYMBOL = "BTC/USDT"
-HISTORY_HOURS = 560
-FIRST = datetime(2020, 1, 6, tzinfo=UTC)
-OPENS_AT = FIRST + timedelta(hours=HISTORY_HOURS)
-"""The market clock of a new house; before it lie more hours than a decision needs, around a price of 7000."""
-
-Bar = tuple[object, object, object, object]
-"""Open, high, low, close of one hour; a fifth number is its volume, 1000 otherwise."""
-FLAT: tuple[object, ...] = (7000, 7010, 6990, 7000)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What a house is made of. `hours` are the hours after `OPENS_AT`; flat ones follow them."""
-
-    hours: Sequence[Sequence[object]] = ()
-    symbols: tuple[str, ...] = (SYMBOL,)
-    accounts: tuple[str, ...] = (ACCOUNT,)
-    capital: Decimal = Decimal(100_000)
-    history_hours: int = HISTORY_HOURS
-    ledger: str = ""
-    """Ids derive from it: two houses with one ledger and one history come to the same rows."""
-    playbook: Playbook = field(default_factory=first_playbook)
-    coordinated: bool = True
-    desks: bool = True
-    accounts_open: bool = True
-    venue_capital: Decimal | None = None
-    """What the venue really holds, where that is not the ledger's capital."""
-
-    @property
-    def opens_at(self) -> datetime:
-        return FIRST + timedelta(hours=self.history_hours)
+BUILD = "tests"
 
 
 class SequenceHouse:
@@ -179,7 +146,10 @@ class SequenceHouse:
         self.playbook_hash = await self.store.put(to_json(told.playbook), media_type="application/json")
         if told.coordinated:
             await self.client.start_workflow(
-                TestCoordinator.run, id=self.coordinator_id, task_queue=self.queue(QueueRole.DECISIONS)
+                TestCoordinator.run,
+                id=self.coordinator_id,
+                task_queue=self.queue(QueueRole.DECISIONS),
+                task_timeout=TASK_TIMEOUT,
             )
         if not told.accounts_open:
             return
@@ -203,6 +173,7 @@ class SequenceHouse:
             request,
             id=desk_workflow(self.realm, account),
             task_queue=self.queue(QueueRole.DECISIONS),
+            task_timeout=TASK_TIMEOUT,
         )
 
     def queue(self, role: QueueRole) -> str:
@@ -232,6 +203,7 @@ class SequenceHouse:
             DecisionRequest(head=head, playbook_hash=self.playbook_hash, coordinator=self._coordinator()),
             id=decision_workflow(self.realm, head.decision_id) + run,
             task_queue=self.queue(QueueRole.DECISIONS),
+            task_timeout=TASK_TIMEOUT,
         )
         return result
 
@@ -324,6 +296,7 @@ class SequenceHouse:
             request,
             id=execution_workflow(self.realm, order.client_order_id),
             task_queue=self.queue(QueueRole.DECISIONS),
+            task_timeout=TASK_TIMEOUT,
         )
 
     async def bought(self, *, name: str = "wish", notional: str = "5000", **trade: Any) -> OrderReport:
@@ -362,6 +335,7 @@ class SequenceHouse:
             CampaignRequest.model_validate(fields | changed),
             id=campaign_workflow(self.realm),
             task_queue=self.queue(QueueRole.DECISIONS),
+            task_timeout=TASK_TIMEOUT,
         )
 
     async def placed(self, count: int = 1) -> list[Placed]:
@@ -432,8 +406,11 @@ class SequenceHouse:
 
     # -- rooms -------------------------------------------------------------------------------------------------------
 
-    def workers(self, **options: Any) -> list[Worker]:
-        """One worker a role, as a process has them."""
+    def workers(self, *, deployment: str, **options: Any) -> list[Worker]:
+        """One worker a role, as a process has them; `options` are for the one with the workflows.
+
+        Only that one is versioned: a server lets a hundred queues into one version, and a run has more than that.
+        """
         store = self.store
         models = {Role.PRIMARY: self.primary, Role.SECONDARY: self.secondary}
         rooms: list[tuple[str, Sequence[type], Iterable[object]]] = [
@@ -456,6 +433,13 @@ class SequenceHouse:
                 ),
             ),
         ]
+        versioned = {
+            "deployment_config": WorkerDeploymentConfig(
+                version=WorkerDeploymentVersion(deployment_name=deployment, build_id=BUILD),
+                use_worker_versioning=True,
+                default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+            )
+        }
         return [
             Worker(
                 self.client,
@@ -464,12 +448,7 @@ class SequenceHouse:
                 activities=[method for calls in all_calls for method in activities_of(calls)],
                 max_heartbeat_throttle_interval=timedelta(milliseconds=500),
                 default_heartbeat_throttle_interval=timedelta(milliseconds=500),
-                deployment_config=WorkerDeploymentConfig(
-                    version=WorkerDeploymentVersion(deployment_name=DEPLOYMENT, build_id=BUILD),
-                    use_worker_versioning=True,
-                    default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
-                ),
-                **(options if workflows else {}),
+                **(versioned | options if workflows else {}),
             )
             for queue, workflows, all_calls in rooms
         ]
@@ -509,16 +488,23 @@ async def migrated_database(folder: Path) -> Path:
 
 @asynccontextmanager
 async def sequence_house(
-    client: Client, realm: str, folder: Path, empty_database: Path, told: Told, **worker_options: Any
+    client: Client,
+    realm: str,
+    folder: Path,
+    empty_database: Path,
+    told: Told,
+    *,
+    deployment: str = "sequences",
+    **worker_options: Any,
 ) -> AsyncIterator[SequenceHouse]:
     """A running house in `folder`; it ends with its workers, and what it left at the server waits for nobody."""
     for symbol in told.symbols:
-        write_candles(folder / _file_of(symbol), told)
+        write_candles(folder / file_of(symbol), told)
     database = folder / "perennial.sqlite"
     shutil.copyfile(empty_database, database)
     config = SimConfig(
         db_path=str(folder / "venue.sqlite"),
-        files={symbol: str(folder / _file_of(symbol)) for symbol in told.symbols},
+        files={symbol: str(folder / file_of(symbol)) for symbol in told.symbols},
         start_at=told.opens_at,
         enforce_limits=False,
     )
@@ -528,34 +514,8 @@ async def sequence_house(
         store = await open_store(f"sqlite+aiosqlite:///{database}")
         house = SequenceHouse(client, realm, told, store, httpx.ASGITransport(app))
         opened.push_async_callback(house.aclose)
-        for worker in house.workers(**worker_options):
+        for worker in house.workers(deployment=deployment, **worker_options):
             await opened.enter_async_context(worker)
-        await make_current(client, deployment=DEPLOYMENT, build_id=BUILD)
+        await make_current(client, deployment=deployment, build_id=BUILD)
         await house.begin()
         yield house
-
-
-def write_candles(path: Path, told: Told) -> None:
-    """History that swings a little around 7000, then the hours of the test, then flat ones."""
-    past = [_swing(hour) for hour in range(told.history_hours)]
-    hours = [*past, *told.hours, *([FLAT] * 400)]
-    rows = ["timestamp,open,high,low,close,volume"]
-    for place, hour in enumerate(hours):
-        open_, high, low, close, *volume = hour
-        at = (FIRST + timedelta(hours=place)).isoformat()
-        rows.append(f"{at},{open_},{high},{low},{close},{volume[0] if volume else 1000}")
-    path.write_text("\n".join(rows) + "\n")
-
-
-def _swing(hour: int) -> tuple[object, ...]:
-    levels = (7000, 7020, 7045, 7025, 7000, 6985, 6960, 6980)
-    open_, close = levels[hour % 8], levels[(hour + 1) % 8]
-    return open_, max(open_, close) + 15, min(open_, close) - 15, close
-
-
-def _file_of(symbol: str) -> str:
-    return symbol.replace("/", "") + ".csv"
-
-
-async def all_of(*work: Awaitable[Any]) -> list[Any]:
-    return list(await asyncio.gather(*work))

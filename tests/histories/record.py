@@ -23,7 +23,8 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from fakes.scripted_models import buys, holds, misquotes, sells  # noqa: E402
-from fakes.sequence_house import FLAT, OPENS_AT, SequenceHouse, Told, migrated_database, sequence_house  # noqa: E402
+from fakes.sequence_house import SequenceHouse, migrated_database, sequence_house  # noqa: E402
+from fakes.told_market import FLAT, OPENS_AT, Told  # noqa: E402
 from temporalio.client import Client  # noqa: E402
 
 from trading.risk.models import Mode  # noqa: E402

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.sequence_house import SequenceHouse, Told, migrated_database, sequence_house
+from fakes.sequence_house import SequenceHouse, migrated_database, sequence_house
+from fakes.told_market import Told
 from temporalio.client import Client
 
 OpenHouse = Callable[..., Awaitable[SequenceHouse]]
@@ -21,7 +22,7 @@ def database_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def open_house(
-    temporal_client: Client, task_queue: str, tmp_path: Path, database_folder: Path
+    temporal_client: Client, task_queue: str, tmp_path: Path, database_folder: Path, request: pytest.FixtureRequest
 ) -> AsyncIterator[OpenHouse]:
     """Opens houses that end with the test, each in a realm and folder of its own; then replays all that they did."""
     empty = await migrated_database(database_folder)
@@ -36,7 +37,15 @@ async def open_house(
             folder.mkdir()
             realm = f"{task_queue}-{count}"
             house = await opened.enter_async_context(
-                sequence_house(temporal_client, realm, folder, empty, told or Told(), **worker_options)
+                sequence_house(
+                    temporal_client,
+                    realm,
+                    folder,
+                    empty,
+                    told or Told(),
+                    deployment=request.node.path.stem,
+                    **worker_options,
+                )
             )
             houses.append(house)
             return house

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from fakes.sequence_house import ACCOUNT, SequenceHouse, Told
+from fakes.sequence_house import SequenceHouse
+from fakes.told_market import ACCOUNT, Told
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from eventually import eventually
-from fakes.sequence_house import ACCOUNT, FLAT, OPENS_AT, SYMBOL, SequenceHouse, Told
+from fakes.sequence_house import SequenceHouse
+from fakes.told_market import ACCOUNT, FLAT, OPENS_AT, SYMBOL, Told
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 

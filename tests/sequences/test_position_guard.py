@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import pytest
 from eventually import eventually
-from fakes.sequence_house import ACCOUNT, FLAT, OPENS_AT, SYMBOL, SequenceHouse, Told
+from fakes.sequence_house import SequenceHouse
+from fakes.told_market import ACCOUNT, FLAT, OPENS_AT, SYMBOL, Told
 
 from trading.orders.models import OrderStatus, OrderType, VenueOrder
 from workflows.names import Signal

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from fakes.scripted_models import buys
-from fakes.sequence_house import ACCOUNT, FLAT, OPENS_AT, SequenceHouse, Told
+from fakes.sequence_house import SequenceHouse
+from fakes.told_market import ACCOUNT, FLAT, OPENS_AT, Told
 from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import pytest
 from fakes.scripted_models import ScriptedModel, buys, misquotes, nonsense, sells
-from fakes.sequence_house import ACCOUNT, OPENS_AT, SYMBOL, SequenceHouse, Told
+from fakes.sequence_house import SequenceHouse
+from fakes.told_market import ACCOUNT, OPENS_AT, SYMBOL, Told
 
 from activities.models.failures import FailureKind, broken
 from trading.decision.models import FusionOutcome, Verdict
