@@ -80,12 +80,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     try:
         assert up.stdout is not None
         line = up.stdout.readline()
-        assert line, f"`perennial up` ended: {up.communicate()[1]}"
+        assert line, f"`perennial up` ended: {up.stderr.read() if up.stderr else ''}"
         _first_decision(env, home)
         yield House(env=env, temporal=json.loads(line)["temporal"])
     finally:
         up.send_signal(signal.SIGTERM)
-        assert up.wait(timeout=30) == 0
+        _, said = up.communicate(timeout=30)
+    assert up.returncode == 0, f"`perennial up` did not stop well: {said}"
 
 
 def _first_decision(env: dict[str, str], home: Path) -> None:
