@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from activities.store.inline_sqlite import InlineConnection
+from activities.store.inline_sqlite import InlineConnection, InlineTransactions
 from activities.store.port import StoreRefused, StoreUnavailable
 from activities.store.tables import Row
 
@@ -42,14 +43,14 @@ def sqlite_engine(url: URL, *, size: int, begin: str) -> AsyncEngine:
     path = url.database
     assert path is not None, "checked_url has seen to it"
 
-    def connect(*_arguments: object, **_options: object) -> Any:
-        return InlineConnection.connect(path, patience_s=BUSY_PATIENCE_S)
+    def connect() -> Any:
+        return InlineConnection.opened(path, patience_s=BUSY_PATIENCE_S)
 
-    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=60, async_creator=connect)
+    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=60, creator=connect)
 
     @event.listens_for(engine.sync_engine, "begin")
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        connection.connection.cursor().execute(begin)
 
     return engine
 
@@ -81,8 +82,10 @@ class Database:
         """One transaction: all of it or nothing. Raises `StoreUnavailable` (try again) or `StoreRefused` (never)."""
         with _Translated():
             if self.dialect == "sqlite":
-                async with self._turn, self._writer.begin() as connection:
+                async with self._turn, _inline(self._writer, begun=True) as connection:
                     yield connection
+                    await connection.commit()
+                await asyncio.sleep(0)  # nothing above waits: without this a task of many writes lets no other run
             else:
                 async with self._writer.begin() as connection:
                     yield connection
@@ -91,8 +94,13 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """One consistent view; errors as for `write`."""
         with _Translated():
-            async with self._reader.connect() as connection:
-                yield connection
+            if self.dialect == "sqlite":
+                async with _inline(self._reader, begun=False) as connection:
+                    yield connection
+                await asyncio.sleep(0)
+            else:
+                async with self._reader.connect() as connection:
+                    yield connection
 
     def insert(self, table: type[Row]) -> Any:
         """The dialect's own insert, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
@@ -131,6 +139,15 @@ class Database:
             await self._reader.dispose()
 
 
+@asynccontextmanager
+async def _inline(engine: AsyncEngine, *, begun: bool) -> AsyncIterator[InlineTransactions]:
+    connection = await InlineTransactions.opened(engine, begun=begun)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
 class _Translated:
     """Turns the driver's errors into the port's two."""
 
@@ -140,6 +157,8 @@ class _Translated:
     def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, (IntegrityError, DataError)):
             raise StoreRefused(f"the database refused the row: {error.orig}") from error
+        if isinstance(error, sqlite3.OperationalError):
+            raise StoreUnavailable(f"the database did not begin a transaction: {error}") from error
         if isinstance(error, (OperationalError, InterfaceError)):
             raise StoreUnavailable(f"the database did not answer: {error.orig}") from error
         if isinstance(error, DBAPIError) and error.connection_invalidated:
