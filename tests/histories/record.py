@@ -194,7 +194,8 @@ async def _record_one(client: Client, path: RecordedPath, folder: Path, empty: P
     place = folder / path.name
     place.mkdir()
     async with sequence_house(client, f"test-{path.name}", place, empty, path.told) as house:
-        workflow_id = await path.play(house)
+        async with asyncio.timeout(60):
+            workflow_id = await path.play(house)
         history = await client.get_workflow_handle(workflow_id).fetch_history()
     kept = _without_traces(json.loads(history.to_json()))
     lines = ",\n".join(json.dumps(event, sort_keys=True, separators=(",", ":")) for event in kept["events"])

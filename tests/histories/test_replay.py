@@ -17,7 +17,7 @@ from workflows.registry import WORKFLOWS
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.json"))
 
-OBSERVED = ("open_decision", "position_view", "observe_market", "recall")
+OBSERVED = ("open_decision", "observe_market", "recall")
 ASKED = (*OBSERVED, "propose", "propose", "verify", "verify", "fuse")
 CORRECTED = (*OBSERVED, *["propose"] * 4, *["verify"] * 4, "fuse")
 GATED = ("position_view", "quote", "ask", "record_gate", "finish_decision")
@@ -54,9 +54,9 @@ CALLS = {
 """Each path's calls in order. The two models think side by side: their questions and checks are listed apart."""
 
 LIMITS = {
-    "observe_market": {"startToCloseTimeout": "40s"},
+    "observe_market": {"startToCloseTimeout": "40s", "heartbeatTimeout": "2s"},
     "propose": {"startToCloseTimeout": "75s", "heartbeatTimeout": "5s"},
-    "quote": {"startToCloseTimeout": "20s"},
+    "quote": {"startToCloseTimeout": "20s", "heartbeatTimeout": "2s"},
     "ask": {"startToCloseTimeout": "7s"},
     "place_order": {"startToCloseTimeout": "150s", "heartbeatTimeout": "2s"},
     "cancel_order": {"startToCloseTimeout": "60s", "heartbeatTimeout": "2s"},
