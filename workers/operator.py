@@ -9,22 +9,18 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
+from temporalio.common import WorkflowIDConflictPolicy
 
 from trading.decision.models import DecisionHead
 from trading.ids import decision_id
 from workflows.names import (
-    ACCOUNTS,
-    AS_OF,
-    PLAYBOOK,
-    REALM,
-    SYMBOL,
     TASK_TIMEOUT,
     QueueRole,
     decision_workflow,
     desk_workflow,
     task_queue,
 )
+from workflows.options import labels
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -90,6 +86,7 @@ async def open_simulated_accounts(place: Place, accounts: Sequence[str], *, play
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             task_timeout=TASK_TIMEOUT,
             static_summary=f"desk of {account}",
+            search_attributes=labels(realm=place.realm, accounts=(account,)),
         )
 
 
@@ -121,14 +118,12 @@ async def decide(place: Place, head: DecisionHead, *, playbook_hash: str) -> tup
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         task_timeout=TASK_TIMEOUT,
         static_summary=f"{head.symbol} at {head.as_of:%Y-%m-%d %H:%M}",
-        search_attributes=TypedSearchAttributes(
-            [
-                SearchAttributePair(REALM, head.realm),
-                SearchAttributePair(SYMBOL, head.symbol),
-                SearchAttributePair(ACCOUNTS, list(head.accounts)),
-                SearchAttributePair(PLAYBOOK, head.playbook_version),
-                SearchAttributePair(AS_OF, head.as_of),
-            ]
+        search_attributes=labels(
+            realm=head.realm,
+            accounts=head.accounts,
+            symbol=head.symbol,
+            playbook=head.playbook_version,
+            as_of=head.as_of,
         ),
     )
     result = await handle.result()

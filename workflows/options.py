@@ -2,9 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
 from temporalio import workflow
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+
+with workflow.unsafe.imports_passed_through():
+    from workflows.names import ACCOUNTS, AS_OF, PLAYBOOK, REALM, SYMBOL
 
 
 def at(queue: str, summary: str, call: workflow.ActivityConfig) -> workflow.ActivityConfig:
     """`call` on `queue`, with the line that the Web UI shows."""
     return {**call, "task_queue": queue, "summary": summary}
+
+
+def labels(
+    *,
+    realm: str,
+    accounts: Sequence[str],
+    symbol: str | None = None,
+    playbook: str | None = None,
+    as_of: datetime | None = None,
+) -> TypedSearchAttributes:
+    """The search attributes that a workflow is found by from its first moment on."""
+    pairs: list[SearchAttributePair[Any]] = [
+        SearchAttributePair(REALM, realm),
+        SearchAttributePair(ACCOUNTS, list(accounts)),
+    ]
+    if symbol is not None:
+        pairs.append(SearchAttributePair(SYMBOL, symbol))
+    if playbook is not None:
+        pairs.append(SearchAttributePair(PLAYBOOK, playbook))
+    if as_of is not None:
+        pairs.append(SearchAttributePair(AS_OF, as_of))
+    return TypedSearchAttributes(pairs)

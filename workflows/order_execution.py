@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from trading.orders.models import OrderReport
     from workflows.clock import MarketTime
     from workflows.names import OUTCOME, SYMBOL, TASK_TIMEOUT, Signal, desk_workflow, exchange_queue, guard_workflow
-    from workflows.options import at
+    from workflows.options import at, labels
     from workflows.position_guard import PositionGuard
     from workflows.protocol import (
         EntryNews,
@@ -129,6 +129,7 @@ class OrderExecution:
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 task_timeout=TASK_TIMEOUT,
                 static_summary=f"guard of {order.symbol} for {order.account}",
+                search_attributes=labels(realm=order.realm, accounts=(order.account,), symbol=order.symbol),
             )
         except WorkflowAlreadyStartedError:
             return

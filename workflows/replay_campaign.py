@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from temporalio import workflow
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, VersioningBehavior
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
@@ -19,18 +19,13 @@ with workflow.unsafe.imports_passed_through():
     from trading.ids import decision_id
     from workflows.account_desk import AccountDesk
     from workflows.names import (
-        ACCOUNTS,
-        AS_OF,
-        PLAYBOOK,
-        REALM,
-        SYMBOL,
         TASK_TIMEOUT,
         Signal,
         decision_workflow,
         desk_workflow,
         exchange_queue,
     )
-    from workflows.options import at
+    from workflows.options import at, labels
     from workflows.protocol import (
         CampaignProgress,
         CampaignRequest,
@@ -122,6 +117,7 @@ class ReplayCampaign:
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 task_timeout=TASK_TIMEOUT,
                 static_summary=f"desk of {account}",
+                search_attributes=labels(realm=request.realm, accounts=(account,)),
             )
         except WorkflowAlreadyStartedError:
             return
@@ -263,14 +259,12 @@ class ReplayCampaign:
             parent_close_policy=ParentClosePolicy.ABANDON,
             task_timeout=TASK_TIMEOUT,
             static_summary=f"{symbol} at {head.as_of:%Y-%m-%d %H:%M}",
-            search_attributes=TypedSearchAttributes(
-                [
-                    SearchAttributePair(REALM, request.realm),
-                    SearchAttributePair(SYMBOL, symbol),
-                    SearchAttributePair(ACCOUNTS, list(request.accounts)),
-                    SearchAttributePair(PLAYBOOK, request.playbook_version),
-                    SearchAttributePair(AS_OF, head.as_of),
-                ]
+            search_attributes=labels(
+                realm=request.realm,
+                accounts=request.accounts,
+                symbol=symbol,
+                playbook=request.playbook_version,
+                as_of=head.as_of,
             ),
         )
 

@@ -50,7 +50,7 @@ with workflow.unsafe.imports_passed_through():
         guard_workflow,
         task_queue,
     )
-    from workflows.options import at
+    from workflows.options import at, labels
     from workflows.order_execution import OrderExecution
     from workflows.protocol import (
         DecisionRequest,
@@ -344,6 +344,13 @@ class TradeDecision:
             parent_close_policy=ParentClosePolicy.ABANDON,
             task_timeout=TASK_TIMEOUT,
             static_summary=f"{order.side.value} {head.symbol} for {account}",
+            search_attributes=labels(
+                realm=head.realm,
+                accounts=(account,),
+                symbol=head.symbol,
+                playbook=head.playbook_version,
+                as_of=head.as_of,
+            ),
         )
         await workflow.wait_condition(lambda: account in self._placed, timeout_summary="order at the venue")
         report = self._placed[account].report

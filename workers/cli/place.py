@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from config.markets import DEFAULT_HISTORY, DEFAULT_SYMBOLS, Profile
 from config.settings import Settings, SettingsError, load_settings
 from workers.cli.ending import Refusal, say
-from workers.stack.house import VENUE, HouseSpec, MarketSource, database_of
+from workers.stack.house import VENUE, HouseSpec, MarketSource
 
 if TYPE_CHECKING:
     from activities.store.open import Store
@@ -72,6 +72,7 @@ def lasting_spec(
         primary=settings.primary_provider,
         secondary=settings.secondary_provider,
         web_ui=web_ui,
+        database_url=settings.database if settings.database_url is not None else "",
     )
 
 
@@ -120,7 +121,7 @@ async def _attached(settings: Settings, state: StackState) -> AsyncIterator[Plac
     from workers.runtime.starting import connect
 
     client = await connect(target=state.temporal_address, namespace=state.namespace)
-    store = await open_store(state.addresses.get("database") or settings.database)
+    store = await open_store(settings.database)
     try:
         yield Place(
             realm=state.realm,
@@ -143,7 +144,7 @@ async def _started(settings: Settings, *, files: Mapping[str, str], start_at: da
     spec = lasting_spec(settings, files=files, clock="manual", start_at=start_at, web_ui=False)
     with claim(settings.home) as home:
         async with house(home, spec, env=children_environment(settings), announce=say) as running:
-            store = await open_store(database_of(home.path))
+            store = await open_store(running.database_url)
             try:
                 yield Place(
                     realm=spec.realm,

@@ -51,6 +51,8 @@ class HouseSpec:
     """What a house is started with. `start_at` is where the market clock begins in a new home.
 
     `worker_roles` has the roles of each worker process, as `perennial worker --roles` takes them; empty means all.
+    `database_url` is the embedded database of the home unless it is given; workers get it in their environment, for it
+    may hold a password.
     """
 
     realm: str
@@ -64,6 +66,7 @@ class HouseSpec:
     enforce_limits: bool = False
     think_s: str = "0"
     profile: str = "simulated"
+    database_url: str = field(default="", repr=False)
 
 
 @dataclass(slots=True)
@@ -104,7 +107,7 @@ async def house(
     from workers.stack.temporal_server import CAMPAIGN_RETENTION, RETENTION, TemporalOptions
     from workflows.names import DEPLOYMENT, LOCAL_BUILD, SEARCH_ATTRIBUTES
 
-    database_url = database_of(home.path)
+    database_url = spec.database_url or database_of(home.path)
     options = TemporalOptions(
         ui=spec.web_ui,
         search_attributes=type_names(SEARCH_ATTRIBUTES),
@@ -116,7 +119,7 @@ async def house(
         _, _, temporal = await asyncio.gather(
             migrate(database_url), stack.start(_exchange(home, spec, venue_port)), stack.start_temporal(options)
         )
-        stack.publish(exchange=venue_url, database=database_url)
+        stack.publish(exchange=venue_url)
         admin = await connect(temporal.address)
         starting = stack.start_all(
             [
@@ -165,8 +168,6 @@ def _worker(number: int, roles: str, spec: HouseSpec, *, venue_url: str, databas
         VENUE,
         "--venue-url",
         venue_url,
-        "--database-url",
-        database_url,
         "--temporal",
         temporal,
         "--health-port",
@@ -178,4 +179,9 @@ def _worker(number: int, roles: str, spec: HouseSpec, *, venue_url: str, databas
         "--think-s",
         spec.think_s,
     ]
-    return Part(name=f"worker-{number}", argv=python_part(*words), ready=http_ok(port))
+    return Part(
+        name=f"worker-{number}",
+        argv=python_part(*words),
+        ready=http_ok(port),
+        env={"PERENNIAL_DATABASE_URL": database_url},
+    )
