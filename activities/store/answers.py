@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.engine import Database
 from activities.store.port import StoredAnswer
 from activities.store.tables import AnswerRow
+
+_ANSWER = select(AnswerRow.__table__).where(
+    *(
+        AnswerRow.__table__.c[name] == bindparam(name)
+        for name in ("realm", "decision_id", "step", "model", "prompt_hash")
+    )
+)
+"""Built once: putting a statement together costs more than running it."""
 
 
 class AnswerRows:
@@ -34,12 +42,6 @@ class AnswerRows:
 
 async def _find(connection: AsyncConnection, realm: str, key: tuple[str, str, str, str]) -> StoredAnswer | None:
     decision_id, step, model, prompt_hash = key
-    query = select(AnswerRow.__table__).where(
-        AnswerRow.realm == realm,
-        AnswerRow.decision_id == decision_id,
-        AnswerRow.step == step,
-        AnswerRow.model == model,
-        AnswerRow.prompt_hash == prompt_hash,
-    )
-    row = (await connection.execute(query)).mappings().one_or_none()
+    names = {"realm": realm, "decision_id": decision_id, "step": step, "model": model, "prompt_hash": prompt_hash}
+    row = (await connection.execute(_ANSWER, names)).mappings().one_or_none()
     return None if row is None else StoredAnswer(**{name: row[name] for name in StoredAnswer.model_fields})

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.store.blobs import keep_blob, load_blob
+from activities.store.blobs import RecentTexts, keep_blob, load_blob
 from activities.store.engine import Database
 from activities.store.recall import gather
 from activities.store.tables import (
@@ -19,6 +19,7 @@ from activities.store.tables import (
     DecisionRow,
     FindingRow,
     GateAnswerRow,
+    Row,
     StanceRow,
     TradeOutcomeRow,
     VerificationRow,
@@ -36,18 +37,44 @@ from trading.decision.models import (
     Stance,
     TrackRecord,
 )
-from trading.ids import canonical_json
+from trading.ids import canonical_json, content_hash
 from trading.money import ONE, ZERO, quantised
 from trading.risk.models import GateAnswer
 
 CALIBRATION_TRADES = 500
 """How many closed trades a Brier score looks back on: it keeps opening a decision cheap in a long campaign."""
 
+_END_COLUMNS = ("snapshot_hash", "trend_regime", "risk_regime", "fusion_outcome", "fusion", "finished_at")
+_UNFINISHED = and_(
+    DecisionRow.realm == bindparam("its_realm"),
+    DecisionRow.decision_id == bindparam("its_decision_id"),
+    DecisionRow.finished.is_(False),
+)
+_RECALLED = update(DecisionRow).where(_UNFINISHED).values(recall_hash=bindparam("its_recall_hash"))
+_FINISHED = (
+    update(DecisionRow)
+    .where(_UNFINISHED)
+    .values(finished=True, **{name: bindparam(f"its_{name}") for name in _END_COLUMNS})
+)
+_ADD_STANCE, _ADD_END, _ADD_FINDING = (insert(table) for table in (StanceRow, AccountOutcomeRow, FindingRow))
+
+
+def _of_decision(table: type[Row]) -> ColumnElement[bool]:
+    columns = table.__table__.c
+    return and_(columns.realm == bindparam("realm"), columns.decision_id == bindparam("decision_id"))
+
+
+_DECISION = select(DecisionRow.__table__).where(_of_decision(DecisionRow))
+_STANCES = select(StanceRow.stance).where(_of_decision(StanceRow)).order_by(StanceRow.place)
+_ENDS = select(AccountOutcomeRow.__table__).where(_of_decision(AccountOutcomeRow)).order_by(AccountOutcomeRow.place)
+"""Built once: putting a statement together costs more than running it."""
+
 
 class DecisionRows:
     """`Decisions` over the tables."""
 
     _database: Database
+    _recent: RecentTexts
 
     async def open_decision(self, head: DecisionHead) -> DecisionSummary | None:
         async with self._database.write() as connection:
@@ -63,12 +90,13 @@ class DecisionRows:
     async def recall(self, head: DecisionHead) -> tuple[str, int]:
         async with self._database.read() as connection:
             gathered = await gather(connection, head)
+        text = canonical_json(gathered)
+        name = content_hash(text)
         async with self._database.write() as connection:
-            text = canonical_json(gathered)
-            name = await keep_blob(self._database, connection, text, media_type="application/json")
-            await connection.execute(
-                update(DecisionRow).where(_of(head), DecisionRow.finished.is_(False)).values(recall_hash=name)
-            )
+            if self._recent.get(name) is None:
+                await keep_blob(self._database, connection, name, text, media_type="application/json")
+            await connection.execute(_RECALLED, _of(head) | {"its_recall_hash": name})
+        self._recent.learn(name, text)
         return name, len(gathered.items)
 
     async def load_recall(self, recall_hash: str) -> Recall:
@@ -90,7 +118,7 @@ class DecisionRows:
             }
             if await self._database.add(connection, VerificationRow, key | verified) and findings:
                 rows = [{**key, "place": place, **finding.model_dump()} for place, finding in enumerate(findings)]
-                await connection.execute(insert(FindingRow), rows)
+                await connection.execute(_ADD_FINDING, rows)
 
     async def record_gate(self, head: DecisionHead, answer: GateAnswer, *, account: str) -> None:
         async with self._database.write() as connection:
@@ -112,29 +140,25 @@ class DecisionRows:
         head, fusion = summary.head, summary.fusion
         key = {"realm": head.realm, "decision_id": head.decision_id}
         async with self._database.write() as connection:
-            done = await connection.execute(
-                update(DecisionRow)
-                .where(_of(head), DecisionRow.finished.is_(False))
-                .values(
-                    finished=True,
-                    snapshot_hash=summary.snapshot_hash,
-                    trend_regime=summary.trend_regime.value,
-                    risk_regime=summary.risk_regime.value,
-                    fusion_outcome=None if fusion is None else fusion.outcome.value,
-                    fusion=None if fusion is None else canonical_json(fusion),
-                    finished_at=datetime.now(UTC),
-                )
-            )
+            end = {
+                "its_snapshot_hash": summary.snapshot_hash,
+                "its_trend_regime": summary.trend_regime.value,
+                "its_risk_regime": summary.risk_regime.value,
+                "its_fusion_outcome": None if fusion is None else fusion.outcome.value,
+                "its_fusion": None if fusion is None else canonical_json(fusion),
+                "its_finished_at": datetime.now(UTC),
+            }
+            done = await connection.execute(_FINISHED, _of(head) | end)
             if not done.rowcount:
                 if await load_summary(connection, head.realm, head.decision_id) is None:
                     raise ValueError(f"decision {head.decision_id} of {head.realm} was never opened")
                 return
             if summary.stances:
                 rows = [{**key, **_stance(stance, place)} for place, stance in enumerate(summary.stances)]
-                await connection.execute(insert(StanceRow), rows)
+                await connection.execute(_ADD_STANCE, rows)
             if summary.outcomes:
                 ends = [{**key, **_outcome(outcome, place)} for place, outcome in enumerate(summary.outcomes)]
-                await connection.execute(insert(AccountOutcomeRow), ends)
+                await connection.execute(_ADD_END, ends)
 
     async def track_records(
         self, realm: str, *, regime: str | None, before: datetime
@@ -157,8 +181,9 @@ class DecisionRows:
         return first, second
 
 
-def _of(head: DecisionHead) -> ColumnElement[bool]:
-    return and_(DecisionRow.realm == head.realm, DecisionRow.decision_id == head.decision_id)
+def _of(head: DecisionHead) -> dict[str, object]:
+    """How `_RECALLED` and `_FINISHED` find their row: an update's own parameters may not be named as columns are."""
+    return {"its_realm": head.realm, "its_decision_id": head.decision_id}
 
 
 def _stance(stance: Stance, place: int) -> dict[str, object]:
@@ -184,8 +209,8 @@ async def load_summary(
 
     Raises `ValueError` where the stored head is not the one `given`: one id must not stand for two decisions.
     """
-    query = select(DecisionRow.__table__).where(DecisionRow.realm == realm, DecisionRow.decision_id == decision_id)
-    row = (await connection.execute(query)).mappings().one_or_none()
+    names = {"realm": realm, "decision_id": decision_id}
+    row = (await connection.execute(_DECISION, names)).mappings().one_or_none()
     if row is None:
         return None
     values = {name: row[name] for name in DecisionHead.model_fields}
@@ -194,16 +219,8 @@ async def load_summary(
         raise ValueError(f"decision {decision_id} is recorded as {head}, now told as {given}")
     if not row["finished"]:
         return None
-    stances = await connection.execute(
-        select(StanceRow.stance)
-        .where(StanceRow.realm == realm, StanceRow.decision_id == decision_id)
-        .order_by(StanceRow.place)
-    )
-    ends = await connection.execute(
-        select(AccountOutcomeRow.__table__)
-        .where(AccountOutcomeRow.realm == realm, AccountOutcomeRow.decision_id == decision_id)
-        .order_by(AccountOutcomeRow.place)
-    )
+    stances = await connection.execute(_STANCES, names)
+    ends = await connection.execute(_ENDS, names)
     return DecisionSummary(
         head=head,
         snapshot_hash=row["snapshot_hash"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from activities.store.accounts import AccountRows
 from activities.store.answers import AnswerRows
-from activities.store.blobs import BlobRows
+from activities.store.blobs import BlobRows, RecentTexts
 from activities.store.decisions import DecisionRows
 from activities.store.engine import Database
 from activities.store.journal import JournalRows
@@ -17,6 +17,7 @@ class Store(BlobRows, AnswerRows, JournalRows, AccountRows, DecisionRows, Ledger
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._recent = RecentTexts()
 
     @property
     def database(self) -> Database:

@@ -1,0 +1,136 @@
+"""What a starting worker must not leave alone: open positions and unresolved entries, with all that their guards know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from sqlalchemy import RowMapping, and_, select, union
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from activities.store.journal import intent_of
+from activities.store.open import Store
+from activities.store.port import Intent
+from activities.store.tables import DecisionRow, GateAnswerRow, OrderRow, PositionRow, TradeOutcomeRow
+from trading.contract import Contract
+from trading.decision.models import Fusion
+from trading.money import ZERO
+from trading.orders.models import OPEN, Leg
+from trading.risk.models import GateAnswer, Permit
+
+
+class OpenEntry(Contract):
+    """An entry with what its decision wanted and the permit that it was sent under."""
+
+    intent: Intent
+    fusion: Fusion | None = None
+    answer: GateAnswer | None = None
+
+    @property
+    def permit(self) -> Permit | None:
+        return self.answer.permit if self.answer is not None else None
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Its last fill is not known yet."""
+        return self.intent.report is None or not self.intent.report.is_terminal
+
+    @property
+    def is_filled(self) -> bool:
+        return self.intent.report is not None and self.intent.report.executed_quantity > 0
+
+
+class OpenTrade(Contract):
+    """One account's open business in one symbol: what is held, and its orders since the last closed trade, oldest first.
+
+    A holding whose newest filled entry belongs to a closed trade is dust and no open trade.
+    """
+
+    account: str
+    symbol: str
+    quantity: Decimal
+    entries: tuple[OpenEntry, ...]
+    exits: tuple[Intent, ...] = ()
+
+
+async def open_trades(store: Store, realm: str) -> tuple[OpenTrade, ...]:
+    """Every open trade of the realm, by account and symbol, as one moment of the database shows it."""
+    async with store.database.read() as connection:
+        found = [
+            await _open_trade(connection, realm, account, symbol)
+            for account, symbol in await _candidates(connection, realm)
+        ]
+    return tuple(trade for trade in found if trade is not None)
+
+
+async def _candidates(connection: AsyncConnection, realm: str) -> list[tuple[str, str]]:
+    unresolved = [status.value for status in OPEN]
+    query = union(
+        select(PositionRow.account, PositionRow.symbol).where(PositionRow.realm == realm, PositionRow.quantity > ZERO),
+        select(OrderRow.account, OrderRow.symbol).where(OrderRow.realm == realm, OrderRow.status.in_(unresolved)),
+    )
+    return sorted((row.account, row.symbol) for row in await connection.execute(query))
+
+
+async def _open_trade(connection: AsyncConnection, realm: str, account: str, symbol: str) -> OpenTrade | None:
+    mine = and_(OrderRow.realm == realm, OrderRow.account == account, OrderRow.symbol == symbol)
+    rows = (await connection.execute(select(OrderRow.__table__).where(mine))).mappings().all()
+    orders = [intent_of(row) for row in sorted(rows, key=_when_intended)]
+    closed = await _closed_decisions(connection, realm, account, symbol)
+    entries = _since_last_close([order for order in orders if order.request.leg is Leg.ENTRY], closed)
+    if not entries:
+        return None
+    began = entries[0].request.as_of
+    held = select(PositionRow.quantity).where(
+        PositionRow.realm == realm, PositionRow.account == account, PositionRow.symbol == symbol
+    )
+    return OpenTrade(
+        account=account,
+        symbol=symbol,
+        quantity=(await connection.execute(held)).scalar_one_or_none() or ZERO,
+        entries=tuple([await _open_entry(connection, realm, entry) for entry in entries]),
+        exits=tuple(
+            order
+            for order in orders
+            if order.request.leg is not Leg.ENTRY
+            and order.request.as_of >= began
+            and order.request.decision_id not in closed
+        ),
+    )
+
+
+def _when_intended(row: RowMapping) -> tuple[object, ...]:
+    return row["as_of"], row["revision"], row["client_order_id"]
+
+
+def _since_last_close(entries: Sequence[Intent], closed: frozenset[str]) -> list[Intent]:
+    """Entries after the newest one whose trade is closed, without those that ended and never filled."""
+    last = max((place for place, entry in enumerate(entries) if entry.request.decision_id in closed), default=-1)
+    return [
+        entry
+        for entry in entries[last + 1 :]
+        if entry.report is None or not entry.report.is_terminal or entry.report.executed_quantity > 0
+    ]
+
+
+async def _closed_decisions(connection: AsyncConnection, realm: str, account: str, symbol: str) -> frozenset[str]:
+    query = select(TradeOutcomeRow.decision_id).where(
+        TradeOutcomeRow.realm == realm, TradeOutcomeRow.account == account, TradeOutcomeRow.symbol == symbol
+    )
+    return frozenset((await connection.execute(query)).scalars())
+
+
+async def _open_entry(connection: AsyncConnection, realm: str, entry: Intent) -> OpenEntry:
+    decision, account = entry.request.decision_id, entry.request.account
+    wanted = select(DecisionRow.fusion).where(DecisionRow.realm == realm, DecisionRow.decision_id == decision)
+    fusion = (await connection.execute(wanted)).scalar_one_or_none()
+    given = select(GateAnswerRow.answer).where(
+        GateAnswerRow.realm == realm, GateAnswerRow.decision_id == decision, GateAnswerRow.account == account
+    )
+    answers = [GateAnswer.model_validate_json(text) for text in (await connection.execute(given)).scalars()]
+    matching = (a for a in answers if a.permit is not None and a.permit.id == entry.request.permit_id)
+    return OpenEntry(
+        intent=entry,
+        fusion=None if fusion is None else Fusion.model_validate_json(fusion),
+        answer=next(matching, None),
+    )
