@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -108,6 +109,7 @@ async def _run(running: House, spec: CampaignSpec, realm: str, progress: Progres
         if failure := running.stack.first_failure():
             result.cancel()
             raise RuntimeError(failure)
+        await _raise_for_failures(running)
         seen = await _progress(handle)
         if seen is None:
             continue
@@ -116,6 +118,15 @@ async def _run(running: House, spec: CampaignSpec, realm: str, progress: Progres
             running.stack.kill(running.worker_names[0])
             progress(seen.fraction, "worker killed with SIGKILL")
     return await result, killer.done
+
+
+async def _raise_for_failures(running: House) -> None:
+    """A workflow that failed answers no tick, and its campaign would wait for ever: say which one, and stop."""
+    from temporalio.service import RPCError
+
+    with contextlib.suppress(RPCError):
+        async for failed in running.client.list_workflows('ExecutionStatus = "Failed"', limit=1):
+            raise RuntimeError(f"workflow {failed.id} failed: its history says why; the campaign was stopped")
 
 
 async def _progress(handle: Any) -> CampaignProgress | None:
@@ -135,13 +146,14 @@ async def _progress(handle: Any) -> CampaignProgress | None:
 
 async def _request(running: House, spec: CampaignSpec, realm: str) -> CampaignRequest:
     from activities.store.open import open_store
-    from trading.playbook import first_playbook, to_json
+    from activities.store.playbooks import keep_playbook
+    from trading.playbook import first_playbook
     from workflows.protocol import CampaignRequest
 
     playbook = first_playbook()
     store = await open_store(running.database_url)
     try:
-        playbook_hash = await store.put(to_json(playbook), media_type="application/json")
+        playbook_hash = await keep_playbook(store, playbook)
     finally:
         await store.aclose()
     return CampaignRequest(
