@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from activities.store.open import Store
-    from trading.playbook import Playbook
 
 CAPITAL_USD = Decimal(1_000_000)
 SETTLES_WITHIN = timedelta(seconds=5)
@@ -47,13 +46,6 @@ class Place:
     def ledger(self) -> str:
         """The lasting realm's ledger has its name; ids derive from it."""
         return self.realm
-
-
-async def keep_playbook(store: Store, playbook: Playbook) -> str:
-    """Store the playbook's text under its hash, once; the hash."""
-    from trading.playbook import to_json
-
-    return await store.put(to_json(playbook), media_type="application/json")
 
 
 async def open_simulated_accounts(place: Place, accounts: Sequence[str], *, playbook_hash: str) -> None:

@@ -1,4 +1,4 @@
-"""What a starting worker must not leave alone: open positions and unresolved entries, with all that their guards know."""
+"""What a starting worker must not leave alone: open positions and unresolved entries, with what their guards know."""
 
 from __future__ import annotations
 
@@ -11,19 +11,34 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.store.journal import intent_of
 from activities.store.open import Store
 from activities.store.port import Intent
-from activities.store.tables import DecisionRow, GateAnswerRow, OrderRow, PositionRow, TradeOutcomeRow
+from activities.store.tables import (
+    DecisionRow,
+    GateAnswerRow,
+    OrderRow,
+    PositionRow,
+    TradeOutcomeRow,
+    VerificationRow,
+)
 from trading.contract import Contract
-from trading.decision.models import Fusion
+from trading.decision.models import Action, Fusion, Stance
 from trading.money import ZERO
 from trading.orders.models import OPEN, Leg
 from trading.risk.models import GateAnswer, Permit
 
 
+class Levels(Contract):
+    """Where the idea of an entry is wrong, where it is right, and how long it may take."""
+
+    stop_price: Decimal
+    target_price: Decimal | None = None
+    horizon_hours: int
+
+
 class OpenEntry(Contract):
-    """An entry with what its decision wanted and the permit that it was sent under."""
+    """An entry with the levels of its decision and the answer that permitted it."""
 
     intent: Intent
-    fusion: Fusion | None = None
+    levels: Levels | None = None
     answer: GateAnswer | None = None
 
     @property
@@ -41,7 +56,7 @@ class OpenEntry(Contract):
 
 
 class OpenTrade(Contract):
-    """One account's open business in one symbol: what is held, and its orders since the last closed trade, oldest first.
+    """One account's open business in one symbol: what is held, and its orders since the last closed trade.
 
     A holding whose newest filled entry belongs to a closed trade is dust and no open trade.
     """
@@ -66,7 +81,7 @@ async def open_trades(store: Store, realm: str) -> tuple[OpenTrade, ...]:
 async def _candidates(connection: AsyncConnection, realm: str) -> list[tuple[str, str]]:
     unresolved = [status.value for status in OPEN]
     query = union(
-        select(PositionRow.account, PositionRow.symbol).where(PositionRow.realm == realm, PositionRow.quantity > ZERO),
+        select(PositionRow.account, PositionRow.symbol).where(PositionRow.realm == realm, PositionRow.quantity != ZERO),
         select(OrderRow.account, OrderRow.symbol).where(OrderRow.realm == realm, OrderRow.status.in_(unresolved)),
     )
     return sorted((row.account, row.symbol) for row in await connection.execute(query))
@@ -122,15 +137,32 @@ async def _closed_decisions(connection: AsyncConnection, realm: str, account: st
 
 async def _open_entry(connection: AsyncConnection, realm: str, entry: Intent) -> OpenEntry:
     decision, account = entry.request.decision_id, entry.request.account
-    wanted = select(DecisionRow.fusion).where(DecisionRow.realm == realm, DecisionRow.decision_id == decision)
-    fusion = (await connection.execute(wanted)).scalar_one_or_none()
     given = select(GateAnswerRow.answer).where(
         GateAnswerRow.realm == realm, GateAnswerRow.decision_id == decision, GateAnswerRow.account == account
     )
     answers = [GateAnswer.model_validate_json(text) for text in (await connection.execute(given)).scalars()]
     matching = (a for a in answers if a.permit is not None and a.permit.id == entry.request.permit_id)
-    return OpenEntry(
-        intent=entry,
-        fusion=None if fusion is None else Fusion.model_validate_json(fusion),
-        answer=next(matching, None),
+    return OpenEntry(intent=entry, levels=await _levels(connection, realm, decision), answer=next(matching, None))
+
+
+async def _levels(connection: AsyncConnection, realm: str, decision: str) -> Levels | None:
+    """The levels that were fused; of a decision that never came to its end the most careful ones that were proposed."""
+    query = select(DecisionRow.fusion).where(DecisionRow.realm == realm, DecisionRow.decision_id == decision)
+    text = (await connection.execute(query)).scalar_one_or_none()
+    if text is not None:
+        fusion = Fusion.model_validate_json(text)
+        if fusion.stop_price is not None:
+            return Levels(
+                stop_price=fusion.stop_price, target_price=fusion.target_price, horizon_hours=fusion.horizon_hours
+            )
+    told = select(VerificationRow.stance).where(VerificationRow.realm == realm, VerificationRow.decision_id == decision)
+    stances = [Stance.model_validate_json(text) for text in (await connection.execute(told)).scalars()]
+    buys = [stance for stance in stances if stance.speaks and stance.action is Action.BUY]
+    stops = [stance.stop_price for stance in buys if stance.stop_price is not None]
+    if not stops:
+        return None
+    return Levels(
+        stop_price=max(stops),
+        target_price=min((s.target_price for s in buys if s.target_price is not None), default=None),
+        horizon_hours=min(stance.horizon_hours for stance in buys),
     )

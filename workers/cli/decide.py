@@ -35,6 +35,7 @@ def decide(
 
 
 async def _decided(symbol: str, at: datetime | None, *, account: str, files: Mapping[str, str]) -> dict[str, Any]:
+    from activities.store.playbooks import keep_playbook
     from trading.playbook import first_playbook
     from workers import operator
 
@@ -43,7 +44,7 @@ async def _decided(symbol: str, at: datetime | None, *, account: str, files: Map
         return known
     async with place_of(settings, verb="decide", files=files, start_at=at) as (place, clock_is_ours):
         playbook = first_playbook()
-        playbook_hash = await operator.keep_playbook(place.store, playbook)
+        playbook_hash = await keep_playbook(place.store, playbook)
         await _check_symbol(place.venue_url, symbol)
         await operator.open_simulated_accounts(place, (account,), playbook_hash=playbook_hash)
         now = await operator.market_time(place)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
@@ -43,7 +44,16 @@ async def serve(client: Client, site: Site, *, stop: asyncio.Event | None = None
         workers = [worker_of(client, site, room) for room in rooms]
         health = Health(is_ready=lambda: all(worker.is_running for worker in workers))
         async with health.listening(host=site.health_host, port=site.health_port):
-            await _run(workers, health, stop)
+            await _run(workers, health, stop, beside=_recovery(client, site))
+
+
+def _recovery(client: Client, site: Site) -> Coroutine[Any, Any, object] | None:
+    """What a worker that runs workflows does once at its start: nothing open is left without its workflow."""
+    if QueueRole.DECISIONS not in site.roles:
+        return None
+    from workers.runtime.recovery import keep_protected
+
+    return keep_protected(client, site)
 
 
 def worker_of(client: Client, site: Site, room: Room) -> Worker:
@@ -73,12 +83,33 @@ def worker_of(client: Client, site: Site, room: Room) -> Worker:
     )
 
 
-async def _run(workers: list[Worker], health: Health, stop: asyncio.Event) -> None:
+async def _run(
+    workers: list[Worker], health: Health, stop: asyncio.Event, *, beside: Coroutine[Any, Any, object] | None
+) -> None:
     running = [asyncio.create_task(worker.run()) for worker in workers]
-    waiting = asyncio.create_task(stop.wait())
+    waiting = asyncio.create_task(_until_stopped(stop, beside))
     log.info("working", extra={"queues": [worker.task_queue for worker in workers], "health_port": health.port})
     await asyncio.wait([*running, waiting], return_when=asyncio.FIRST_COMPLETED)
     health.draining = True
-    waiting.cancel()
+    if not waiting.done():
+        waiting.cancel()
     await asyncio.gather(*(worker.shutdown() for worker in workers))
     await asyncio.gather(*running)
+    if not waiting.cancelled():
+        await waiting
+
+
+async def _until_stopped(stop: asyncio.Event, beside: Coroutine[Any, Any, object] | None) -> None:
+    """Do what is to be done beside the workers, then wait; a stop ends both, an error of the work is the process's."""
+    working = asyncio.create_task(beside) if beside is not None else None
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        if working is not None:
+            await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+        await stopping
+    finally:
+        stopping.cancel()
+        if working is not None:
+            working.cancel()

@@ -1,0 +1,193 @@
+"""Temporal's state is lost while a position is open: after the next start its guard is back, with the same stop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eventually import eventually
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.exchange.reconcile import ReconcileCalls, ReconcileRequest
+from activities.store.open import Store, open_store
+from activities.store.playbooks import keep_playbook
+from activities.store.reading import order_list, position_list
+from trading.orders.models import VenueOrder
+from trading.playbook import first_playbook
+from workers import operator
+from workers.runtime.site import Site
+from workers.runtime.wiring import open_exchange
+from workers.stack.environment import trial_environment
+from workers.stack.home import claim
+from workers.stack.house import VENUE, House, HouseSpec, MarketSource, house
+from workers.stack.temporal_server import STATE_FILE
+from workflows.account_desk import AccountDesk
+from workflows.names import Signal, desk_workflow, guard_workflow
+from workflows.position_guard import PositionGuard
+from workflows.protocol import GuardState, ReduceRequest
+
+pytestmark = pytest.mark.stack
+
+REALM, ACCOUNT, SYMBOL = "simulated", "composite", "BTC/USDT"
+MARKET_FROM = datetime(2024, 1, 1, tzinfo=UTC)
+BUYS_AT = datetime(2024, 1, 24, tzinfo=UTC)
+"""Both rule analysts buy BTC here in the generated market of seed 2."""
+
+MARKET = MarketSource(
+    symbols=("ADA/USDT", "BNB/USDT", "BTC/USDT", "ETH/USDT"),
+    seed=2,
+    generated_from=MARKET_FROM,
+    generated_days=28,
+    crash_days=(24,),
+)
+SPEC = HouseSpec(realm=REALM, market=MARKET, start_at=BUYS_AT)
+
+
+@dataclass
+class Open:
+    """A running house with its records, as a verb would have it."""
+
+    house: House
+    place: operator.Place
+    store: Store
+
+    async def exchange(self, question: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Ask the venue through the real adapter."""
+        site = Site(
+            realm=REALM,
+            venue=VENUE,
+            venue_url=self.house.venue_url,
+            market_is_replayed=True,
+            database_url=self.house.database_url,
+            models={},
+        )
+        exchange = open_exchange(site)
+        try:
+            return await question(exchange)
+        finally:
+            await exchange.aclose()
+
+    async def stops(self) -> tuple[VenueOrder, ...]:
+        found: tuple[VenueOrder, ...] = await self.exchange(lambda venue: venue.open_orders(ACCOUNT))
+        return found
+
+    async def differences(self) -> int:
+        asked = ReconcileRequest(realm=REALM, venue=VENUE, accounts=(ACCOUNT,), symbols=(SYMBOL,))
+        found = await self.exchange(lambda venue: ReconcileCalls(venue, self.store).reconcile(asked))
+        return len(found.differences)
+
+    async def held(self) -> Decimal:
+        rows = await position_list(self.store, REALM)
+        return sum((Decimal(row["quantity"]) for row in rows), Decimal(0))
+
+    async def guard(self) -> GuardState:
+        handle = self.place.client.get_workflow_handle_for(PositionGuard.run, guard_workflow(REALM, ACCOUNT, SYMBOL))
+        return await handle.query(PositionGuard.state)
+
+    async def guard_or_none(self) -> GuardState | None:
+        try:
+            return await self.guard()
+        except RPCError as missing:
+            if missing.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return None
+
+    async def lot_is_known(self) -> bool:
+        """The guard asks for the filters when it first compares its stop with the position."""
+        return (await self.guard()).lot is not None
+
+    async def desk_mode(self) -> str:
+        desk = self.place.client.get_workflow_handle_for(AccountDesk.run, desk_workflow(REALM, ACCOUNT))
+        state = await desk.query(AccountDesk.state)
+        assert state is not None
+        return state.exposure.mode.value
+
+    async def close(self) -> None:
+        """Ask the guard to sell all of it, and let the market take the order."""
+        guard = self.place.client.get_workflow_handle(guard_workflow(REALM, ACCOUNT, SYMBOL))
+        wish = ReduceRequest(
+            request_id="close", decision_id="d-close", quantity=await self.held(), reason="the test is over"
+        )
+        await guard.signal(Signal.REDUCE, wish)
+        await eventually(self.is_leaving, timeout_s=20, what="the sale is at the venue")
+        now = await operator.market_time(self.place)
+        await operator.advance_simulated(self.place, now + timedelta(seconds=5), request_id="sale")
+
+    async def is_leaving(self) -> bool:
+        return (await self.guard()).leaving is not None
+
+    async def is_flat(self) -> bool:
+        """The guard has ended, and what is left is dust."""
+        guard = self.place.client.get_workflow_handle(guard_workflow(REALM, ACCOUNT, SYMBOL))
+        ended = (await guard.describe()).status is WorkflowExecutionStatus.COMPLETED
+        return ended and await self.held() < Decimal("0.001")
+
+
+@contextlib.asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Open]:
+    env = trial_environment(os.environ).env
+    with claim(folder) as home:
+        async with house(home, SPEC, env=env) as running:
+            store = await open_store(running.database_url)
+            try:
+                place = operator.Place(
+                    realm=REALM, venue=VENUE, venue_url=running.venue_url, client=running.client, store=store
+                )
+                yield Open(running, place, store)
+            finally:
+                await store.aclose()
+
+
+async def buy(at: Open) -> str:
+    """Take the decision that buys; its stop rests at the venue when this returns. The stop's client id."""
+    playbook = first_playbook()
+    playbook_hash = await keep_playbook(at.store, playbook)
+    await operator.open_simulated_accounts(at.place, (ACCOUNT,), playbook_hash=playbook_hash)
+    head = operator.head_of(at.place, symbol=SYMBOL, as_of=BUYS_AT, account=ACCOUNT, playbook_version=playbook.version)
+    orders = await operator.decide(at.place, head, playbook_hash=playbook_hash)
+    assert orders, "the decision bought nothing: the market of this test no longer fits"
+    await operator.advance_simulated(at.place, BUYS_AT + timedelta(seconds=5), request_id="fill")
+    assert await operator.protected(at.place, orders, within_s=20)
+    (stop,) = [row for row in await order_list(at.store, REALM) if row["leg"] == "stop"]
+    client_id: str = stop["client_order_id"]
+    return client_id
+
+
+def lose_temporal(home: Path) -> None:
+    files = list(home.glob(f"{STATE_FILE}*"))
+    assert files
+    for file in files:
+        file.unlink()
+
+
+async def test_losing_temporals_state_loses_no_protection(tmp_path: Path) -> None:
+    async with opened(tmp_path) as before:
+        stop = await buy(before)
+        known = await before.guard()
+        assert [order.client_order_id for order in await before.stops()] == [stop]
+        held = await before.held()
+    lose_temporal(tmp_path)
+
+    async with opened(tmp_path) as after:
+        back = await eventually(after.guard_or_none, timeout_s=20, what="the guard of the open position")
+        assert back.stop is not None
+        assert back.stop.client_order_id == stop
+        assert (back.expected, back.entries, back.exits) == (known.expected, known.entries, known.exits)
+        assert back.opening == known.opening
+        await eventually(after.lot_is_known, timeout_s=20, what="the guard has looked at its stop")
+        assert [order.client_order_id for order in await after.stops()] == [stop]
+        assert await after.desk_mode() == "auto"
+        assert await after.held() == held
+
+        await after.close()
+        await eventually(after.is_flat, timeout_s=30, what="the position is sold")
+        assert await after.stops() == ()
+        assert await after.differences() == 0
