@@ -11,18 +11,19 @@ from trading.policy.regimes import RegimePolicy
 
 
 async def snapshot_of(source: MarketData, request: ObserveRequest) -> MarketSnapshot:
-    """Fetch the base timeframe, the coarser ones and the book, one after the other, and build the snapshot.
+    """Fetch the book, the base timeframe and the coarser ones, one after the other, and build the snapshot.
 
+    The book first: it comes with the market's time, which the candles are then bounded by without asking again.
     A coarser timeframe that the source does not offer is resampled from the base. Raises what the source raises, and
     `CandleDataError` where there is no closed candle.
     """
+    book = await source.book_top(request.symbol, as_of=request.as_of)
     base = await source.candles(request.symbol, source.base_timeframe, as_of=request.as_of, limit=WINDOW_BARS)
     coarser = [
         series
         for timeframe in coarser_timeframes(source.base_timeframe, OBSERVED_TIMEFRAMES)
         if (series := await _offered(source, request, timeframe)) is not None
     ]
-    book = await source.book_top(request.symbol, as_of=request.as_of)
     # Inline on the event loop: measured below 10 ms, less than a thread's hand-over under load would be worth.
     return observe(
         base,

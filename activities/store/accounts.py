@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, select
+from sqlalchemy import ColumnElement, Executable, Row, and_, bindparam, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.engine import Database
@@ -31,8 +31,6 @@ from trading.ledger.positions import Position
 from trading.money import ZERO
 from trading.risk.models import Exposure, Mode
 
-_END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
-
 
 def _of_account(table: Any) -> ColumnElement[bool]:
     return and_(table.realm == bindparam("realm"), table.account == bindparam("account"))
@@ -44,9 +42,22 @@ _ACCOUNT = (
     .where(_of_account(AccountRow))
 )
 _POSITIONS = select(PositionRow.__table__).where(_of_account(PositionRow))
+_MARKED_POSITIONS = (
+    select(*PositionRow.__table__.c, MarkRow.price.label("mark_price"), MarkRow.as_of.label("marked_as_of"))
+    .outerjoin(MarkRow, and_(_of_account(MarkRow), MarkRow.symbol == PositionRow.symbol))
+    .where(_of_account(PositionRow))
+)
 _BALANCES = select(BalanceRow.asset, BalanceRow.opening, BalanceRow.flows).where(_of_account(BalanceRow))
-_MARKS = select(MarkRow.symbol, MarkRow.price, MarkRow.as_of).where(_of_account(MarkRow))
-_CLOSED = select(func.count()).select_from(TradeOutcomeRow).where(_of_account(TradeOutcomeRow))
+_NEWEST_AT = select(func.max(EquityRow.as_of)).where(_of_account(EquityRow)).scalar_subquery()
+_EXPOSED = _ACCOUNT.add_columns(
+    EquityRow.as_of,
+    EquityRow.peak_equity_usd,
+    select(func.count())
+    .select_from(TradeOutcomeRow)
+    .where(_of_account(TradeOutcomeRow))
+    .scalar_subquery()
+    .label("closed"),
+).outerjoin(EquityRow, and_(_of_account(EquityRow), EquityRow.as_of == _NEWEST_AT))
 _EQUITY = (
     select(EquityRow.as_of, EquityRow.equity_usd, EquityRow.peak_equity_usd)
     .where(_of_account(EquityRow))
@@ -89,16 +100,15 @@ class AccountRows:
 
     async def exposure(self, realm: str, account: str) -> Exposure | None:
         async with self._database.read() as connection:
-            opened = await _account(connection, realm, account)
+            opened = (await connection.execute(_EXPOSED, {"realm": realm, "account": account})).one_or_none()
             if opened is None:
                 return None
             marked = await _marked(connection, realm, account, {})
-            newest = await _newest_equity(connection, realm, account, None)
             day_start, peak = opened.opening_equity_usd, opened.opening_equity_usd
-            if newest is not None:
-                peak = newest.peak_equity_usd
-                midnight = newest.as_of.replace(hour=0, minute=0, second=0, microsecond=0)
-                before = await _newest_equity(connection, realm, account, midnight)
+            if opened.as_of is not None:
+                peak = opened.peak_equity_usd
+                midnight = opened.as_of.replace(hour=0, minute=0, second=0, microsecond=0)
+                before = await _equity(connection, _EQUITY_AT, realm, account, midnight)
                 day_start = before.equity_usd if before is not None else day_start
             return Exposure(
                 account=account,
@@ -108,7 +118,7 @@ class AccountRows:
                 holdings=marked.holdings,
                 day_start_equity_usd=day_start,
                 peak_equity_usd=max(peak, marked.equity_usd),
-                closed_trades=(await connection.execute(_CLOSED, {"realm": realm, "account": account})).scalar_one(),
+                closed_trades=opened.closed,
             )
 
     async def position_view(self, realm: str, account: str, symbol: str) -> PositionView | None:
@@ -166,7 +176,7 @@ class AccountRows:
             if marks:
                 await self._keep_marks(connection, realm, account, as_of, marks)
             marked = await _marked(connection, realm, account, dict(marks))
-            before = await _newest_equity(connection, realm, account, as_of, strictly=True)
+            before = await _equity(connection, _EQUITY_BEFORE, realm, account, as_of)
             peak = opened.opening_equity_usd if before is None else before.peak_equity_usd
             row = {
                 "realm": realm,
@@ -187,19 +197,12 @@ class AccountRows:
         as_of: datetime,
         marks: Sequence[tuple[str, Decimal]],
     ) -> None:
-        statement = self._database.insert(MarkRow).values(
-            [
-                {"realm": realm, "account": account, "symbol": symbol, "price": price, "as_of": as_of}
-                for symbol, price in sorted(dict(marks).items())
-            ]
-        )
-        await connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["realm", "account", "symbol"],
-                set_={"price": statement.excluded.price, "as_of": statement.excluded.as_of},
-                where=MarkRow.as_of <= statement.excluded.as_of,
-            )
-        )
+        statement = self._database.upsert(MarkRow, ("realm", "account", "symbol"), unless_older_by="as_of")
+        rows = [
+            {"realm": realm, "account": account, "symbol": symbol, "price": price, "as_of": as_of}
+            for symbol, price in sorted(dict(marks).items())
+        ]
+        await connection.execute(statement, rows)
 
     async def record_outcome(
         self,
@@ -234,11 +237,10 @@ async def _account(connection: AsyncConnection, realm: str, account: str) -> Row
     return (await connection.execute(_ACCOUNT, {"realm": realm, "account": account})).one_or_none()
 
 
-async def _newest_equity(
-    connection: AsyncConnection, realm: str, account: str, at: datetime | None, *, strictly: bool = False
+async def _equity(
+    connection: AsyncConnection, statement: Executable, realm: str, account: str, at: datetime
 ) -> Row[datetime, Decimal, Decimal] | None:
-    names = {"realm": realm, "account": account, "at": at or _END_OF_TIME}
-    return (await connection.execute(_EQUITY_BEFORE if strictly else _EQUITY_AT, names)).one_or_none()
+    return (await connection.execute(statement, {"realm": realm, "account": account, "at": at})).one_or_none()
 
 
 async def load_positions(connection: AsyncConnection, realm: str, account: str) -> tuple[Position, ...]:
@@ -251,12 +253,11 @@ async def _marked(connection: AsyncConnection, realm: str, account: str, given: 
     names = {"realm": realm, "account": account}
     balances = await connection.execute(_BALANCES, names)
     cash = sum((row.opening + row.flows for row in balances if row.asset in USD_ASSETS), ZERO)
-    positions = await load_positions(connection, realm, account)
-    marks = await connection.execute(_MARKS, names)
-    known = {row.symbol: row for row in marks}
+    rows = (await connection.execute(_MARKED_POSITIONS, names)).mappings().all()
+    positions = tuple(sorted((position_from(row) for row in rows), key=lambda held: held.symbol))
     chosen = dict(given)
-    for held in positions:
-        newest = known.get(held.symbol)
-        if newest is not None and (held.last_fill_at is None or newest.as_of >= held.last_fill_at):
-            chosen.setdefault(held.symbol, newest.price)
+    for row in rows:
+        marked_as_of, last_fill_at = row["marked_as_of"], row["last_fill_at"]
+        if marked_as_of is not None and (last_fill_at is None or marked_as_of >= last_fill_at):
+            chosen.setdefault(row["symbol"], row["mark_price"])
     return mark(cash, positions, chosen)

@@ -6,9 +6,21 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    and_,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.blobs import RecentTexts, keep_blob, load_blob
@@ -166,14 +178,13 @@ class DecisionRows:
         records = _ANY_REGIME if regime is None else _ONE_REGIME
         scope = {"realm": realm, "before": before} | ({} if regime is None else {"regime": regime})
         async with self._database.read() as connection:
-            decisions = dict((await connection.execute(records.decisions, scope)).all())
-            failures = dict((await connection.execute(records.failures, scope)).all())
+            counted = {(what, role): count for what, role, count in await connection.execute(records.counts, scope)}
             brier = await _brier(connection, records.promises, scope)
         first, second = (
             TrackRecord(
                 role=role,
-                decisions=decisions.get(role.value, 0),
-                grounding_failures=failures.get(role.value, 0),
+                decisions=counted.get(("decisions", role.value), 0),
+                grounding_failures=counted.get(("failures", role.value), 0),
                 brier=brier.get(role.value),
             )
             for role in (Role.PRIMARY, Role.SECONDARY)
@@ -244,13 +255,12 @@ async def load_summary(
 
 
 class _Records(NamedTuple):
-    decisions: Select[str, int]
-    failures: Select[str, int]
+    counts: CompoundSelect[Any, str, int]
     promises: Select[str, Decimal, Decimal]
 
 
 def _records(*, one_regime: bool) -> _Records:
-    """The three questions of a track record; built once, because putting them together costs more than running them."""
+    """The questions of a track record; built once, because putting them together costs more than running them."""
     scope = and_(
         DecisionRow.realm == bindparam("realm"),
         DecisionRow.finished.is_(True),
@@ -258,14 +268,14 @@ def _records(*, one_regime: bool) -> _Records:
     )
     if one_regime:
         scope = and_(scope, DecisionRow.trend_regime == bindparam("regime"))
-    decisions = (
-        select(StanceRow.role, func.count())
+    decisions: Select[Any, str, int] = (
+        select(literal_column("'decisions'"), StanceRow.role, func.count())
         .join(DecisionRow, _same_decision(StanceRow))
         .where(scope)
         .group_by(StanceRow.role)
     )
-    failures = (
-        select(FindingRow.role, func.count(FindingRow.decision_id.distinct()))
+    failures: Select[Any, str, int] = (
+        select(literal_column("'failures'"), FindingRow.role, func.count(FindingRow.decision_id.distinct()))
         .join(DecisionRow, _same_decision(FindingRow))
         .where(scope, FindingRow.severity.in_([Severity.FATAL.value, Severity.REPAIRABLE.value]))
         .group_by(FindingRow.role)
@@ -288,7 +298,7 @@ def _records(*, one_regime: bool) -> _Records:
         .join(recent, and_(recent.c.realm == StanceRow.realm, recent.c.decision_id == StanceRow.decision_id))
         .where(StanceRow.action == Action.BUY.value)
     )
-    return _Records(decisions, failures, promises)
+    return _Records(union_all(decisions, failures), promises)
 
 
 def _same_decision(table: type[StanceRow] | type[FindingRow] | type[TradeOutcomeRow]) -> ColumnElement[bool]:

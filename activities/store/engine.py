@@ -117,13 +117,18 @@ class Database:
             self._adds[table] = statement
         return (await connection.execute(statement, values)).scalar_one_or_none() is not None
 
-    def upsert(self, table: type[Row], key: tuple[str, ...]) -> Any:
-        """An insert of whole rows that replaces every column but `key` where the row is there."""
+    def upsert(self, table: type[Row], key: tuple[str, ...], *, unless_older_by: str | None = None) -> Any:
+        """An insert of whole rows that replaces every column but `key` where the row is there.
+
+        With `unless_older_by`, the name of a time, a row that is there stays where its own is later.
+        """
         statement = self._upserts.get(table)
         if statement is None:
             new = self.insert(table)
-            news = {column.name: new.excluded[column.name] for column in table.__table__.c if column.name not in key}
-            statement = new.on_conflict_do_update(index_elements=list(key), set_=news)
+            columns = table.__table__.c
+            news = {column.name: new.excluded[column.name] for column in columns if column.name not in key}
+            where = None if unless_older_by is None else columns[unless_older_by] <= new.excluded[unless_older_by]
+            statement = new.on_conflict_do_update(index_elements=list(key), set_=news, where=where)
             self._upserts[table] = statement
         return statement
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import and_, select
+from sqlalchemy import Select, and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.tables import AccountOutcomeRow, DecisionRow, TradeOutcomeRow
@@ -20,12 +22,68 @@ SIMILAR_LOOKED_AT = 200
 """How many closed trades of one symbol and regime are looked at for the five that worked and the five that failed."""
 
 
+_EARLIER = and_(
+    DecisionRow.realm == bindparam("realm"),
+    DecisionRow.ledger == bindparam("ledger"),
+    DecisionRow.finished.is_(True),
+    DecisionRow.as_of < bindparam("as_of"),
+)
+_NEWEST_FIRST = (DecisionRow.as_of.desc(), DecisionRow.symbol, DecisionRow.decision_id)
+_SHOWN = (DecisionRow.decision_id, DecisionRow.symbol, DecisionRow.as_of, DecisionRow.fusion, DecisionRow.trend_regime)
+_CLOSED = and_(TradeOutcomeRow.realm == bindparam("realm"), TradeOutcomeRow.closed_at < bindparam("as_of"))
+
+
+def _with_trades(chosen: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """The chosen decisions in their order, one row for each of their trades that had closed, or one without any."""
+    each = chosen.subquery()
+    return (
+        select(*each.c, TradeOutcomeRow.pnl_usd, TradeOutcomeRow.return_fraction)
+        .select_from(each)
+        .outerjoin(TradeOutcomeRow, and_(TradeOutcomeRow.decision_id == each.c.decision_id, _CLOSED))
+        .order_by(
+            each.c.as_of.desc(), each.c.symbol, each.c.decision_id, TradeOutcomeRow.account, TradeOutcomeRow.symbol
+        )
+    )
+
+
+_RECENT = _with_trades(select(*_SHOWN).where(_EARLIER).order_by(*_NEWEST_FIRST).limit(RECENT))
+_REGIME = (
+    select(DecisionRow.trend_regime)
+    .where(_EARLIER, DecisionRow.symbol == bindparam("symbol"))
+    .order_by(*_NEWEST_FIRST)
+    .limit(1)
+)
+_SIMILAR = _with_trades(
+    select(*_SHOWN)
+    .where(
+        _EARLIER,
+        DecisionRow.symbol == bindparam("symbol"),
+        DecisionRow.trend_regime == bindparam("regime"),
+        DecisionRow.decision_id.in_(select(TradeOutcomeRow.decision_id).where(_CLOSED)),
+    )
+    .order_by(*_NEWEST_FIRST)
+    .limit(RECENT + SIMILAR_LOOKED_AT)
+)
+_ENDS = (
+    select(AccountOutcomeRow.decision_id, AccountOutcomeRow.outcome, AccountOutcomeRow.client_order_ids)
+    .where(
+        AccountOutcomeRow.realm == bindparam("realm"),
+        AccountOutcomeRow.decision_id.in_(bindparam("decision_ids", expanding=True)),
+    )
+    .order_by(AccountOutcomeRow.decision_id, AccountOutcomeRow.place)
+)
+"""Built once: putting a statement together costs more than running it."""
+
+
 class _Past(NamedTuple):
     row: Any
     pnl_usd: Decimal | None
     return_fraction: Decimal | None
-    outcomes: str
-    traded: bool
+
+
+class _Ends(NamedTuple):
+    outcomes: dict[str, list[str]]
+    traded: set[str]
 
 
 async def gather(connection: AsyncConnection, head: DecisionHead) -> Recall:
@@ -33,114 +91,79 @@ async def gather(connection: AsyncConnection, head: DecisionHead) -> Recall:
 
     Similar means: same symbol, and the trend regime of the symbol's newest finished decision.
     """
-    earlier = and_(
-        DecisionRow.realm == head.realm,
-        DecisionRow.ledger == head.ledger,
-        DecisionRow.finished.is_(True),
-        DecisionRow.as_of < head.as_of,
-    )
-    newest_first = (DecisionRow.as_of.desc(), DecisionRow.symbol, DecisionRow.decision_id)
-    recent = (
-        await connection.execute(select(DecisionRow.__table__).where(earlier).order_by(*newest_first).limit(RECENT))
-    ).all()
-    regime = (
-        await connection.execute(
-            select(DecisionRow.trend_regime)
-            .where(earlier, DecisionRow.symbol == head.symbol)
-            .order_by(*newest_first)
-            .limit(1)
-        )
-    ).scalar_one_or_none()
-    similar = []
+    names = {"realm": head.realm, "ledger": head.ledger, "symbol": head.symbol, "as_of": head.as_of}
+    recent = _past(await connection.execute(_RECENT, names))
+    regime = await _newest_regime(connection, names, recent)
+    similar: list[_Past] = []
     if regime is not None:
-        closed = select(TradeOutcomeRow.decision_id).where(
-            TradeOutcomeRow.realm == head.realm, TradeOutcomeRow.closed_at < head.as_of
-        )
-        similar = list(
-            await connection.execute(
-                select(DecisionRow.__table__)
-                .where(
-                    earlier,
-                    DecisionRow.symbol == head.symbol,
-                    DecisionRow.trend_regime == regime,
-                    DecisionRow.decision_id.in_(closed),
-                    DecisionRow.decision_id.not_in([row.decision_id for row in recent]),
-                )
-                .order_by(*newest_first)
-                .limit(SIMILAR_LOOKED_AT)
-            )
-        )
-    past = await _with_outcomes(connection, head, [*recent, *similar])
-    worked = [each for each in past[len(recent) :] if each.pnl_usd is not None and each.pnl_usd > 0][:SIMILAR]
-    failed = [each for each in past[len(recent) :] if each.pnl_usd is not None and each.pnl_usd <= 0][:SIMILAR]
+        shown = {each.row.decision_id for each in recent}
+        found = _past(await connection.execute(_SIMILAR, names | {"regime": regime}))
+        similar = [each for each in found if each.row.decision_id not in shown][:SIMILAR_LOOKED_AT]
+    worked = [each for each in similar if each.pnl_usd is not None and each.pnl_usd > 0][:SIMILAR]
+    failed = [each for each in similar if each.pnl_usd is not None and each.pnl_usd <= 0][:SIMILAR]
+    ends = await _ends(connection, head.realm, [*recent, *worked, *failed])
     return Recall(
         items=(
-            *_items("decision", past[: len(recent)]),
-            *_items("similar", worked),
-            *_items("failure", failed),
+            *_items("decision", recent, ends),
+            *_items("similar", worked, ends),
+            *_items("failure", failed, ends),
         )
     )
 
 
-async def _with_outcomes(connection: AsyncConnection, head: DecisionHead, rows: list[Any]) -> list[_Past]:
-    ids = sorted({row.decision_id for row in rows})
-    pnl: dict[str, Decimal] = {}
-    returns: dict[str, list[Decimal]] = {}
-    trades = await connection.execute(
-        select(TradeOutcomeRow.decision_id, TradeOutcomeRow.pnl_usd, TradeOutcomeRow.return_fraction)
-        .where(
-            TradeOutcomeRow.realm == head.realm,
-            TradeOutcomeRow.decision_id.in_(ids),
-            TradeOutcomeRow.closed_at < head.as_of,
-        )
-        .order_by(TradeOutcomeRow.decision_id, TradeOutcomeRow.account, TradeOutcomeRow.symbol)
-    )
-    for decision_id, gain, fraction in trades:
-        pnl[decision_id] = pnl.get(decision_id, ZERO) + gain
-        returns.setdefault(decision_id, []).append(fraction)
-    ends: dict[str, list[str]] = {}
-    traded: set[str] = set()
-    for decision_id, outcome, orders in await connection.execute(
-        select(AccountOutcomeRow.decision_id, AccountOutcomeRow.outcome, AccountOutcomeRow.client_order_ids)
-        .where(AccountOutcomeRow.realm == head.realm, AccountOutcomeRow.decision_id.in_(ids))
-        .order_by(AccountOutcomeRow.decision_id, AccountOutcomeRow.place)
-    ):
-        ends.setdefault(decision_id, []).append(outcome)
+async def _newest_regime(connection: AsyncConnection, names: dict[str, Any], recent: list[_Past]) -> str | None:
+    """The trend regime of the symbol's newest finished decision; mostly that is one of the recent ones."""
+    regimes: list[str | None] = [each.row.trend_regime for each in recent if each.row.symbol == names["symbol"]]
+    if regimes or len(recent) < RECENT:
+        return regimes[0] if regimes else None
+    regime: str | None = (await connection.execute(_REGIME, names)).scalar_one_or_none()
+    return regime
+
+
+def _past(rows: Iterable[Any]) -> list[_Past]:
+    """One for each decision, of the rows that `_with_trades` gives."""
+    past: list[_Past] = []
+    for _, group in groupby(rows, key=attrgetter("decision_id")):
+        trades = list(group)
+        gains = [row.pnl_usd for row in trades if row.pnl_usd is not None]
+        fractions = [row.return_fraction for row in trades if row.return_fraction is not None]
+        past.append(_Past(trades[0], sum(gains, ZERO) if gains else None, _mean(fractions)))
+    return past
+
+
+async def _ends(connection: AsyncConnection, realm: str, past: list[_Past]) -> _Ends:
+    ends = _Ends({}, set())
+    names = {"realm": realm, "decision_ids": [each.row.decision_id for each in past]}
+    for decision_id, outcome, orders in await connection.execute(_ENDS, names):
+        ends.outcomes.setdefault(decision_id, []).append(outcome)
         if json.loads(orders):
-            traded.add(decision_id)
-    return [
-        _Past(
-            row=row,
-            pnl_usd=pnl.get(row.decision_id),
-            return_fraction=_mean(returns.get(row.decision_id)),
-            outcomes=", ".join(dict.fromkeys(ends.get(row.decision_id, []))),
-            traded=row.decision_id in traded,
-        )
-        for row in rows
-    ]
+            ends.traded.add(decision_id)
+    return ends
 
 
-def _mean(values: list[Decimal] | None) -> Decimal | None:
+def _mean(values: list[Decimal]) -> Decimal | None:
     return sum(values, ZERO) / len(values) if values else None
 
 
-def _items(kind: Literal["decision", "similar", "failure"], past: Iterable[_Past]) -> list[MemoryItem]:
+def _items(kind: Literal["decision", "similar", "failure"], past: Iterable[_Past], ends: _Ends) -> list[MemoryItem]:
     return [
-        MemoryItem(id=f"dec:{each.row.decision_id}", kind=kind, text=_line(each), as_of=each.row.as_of) for each in past
+        MemoryItem(id=f"dec:{each.row.decision_id}", kind=kind, text=_line(each, ends), as_of=each.row.as_of)
+        for each in past
     ]
 
 
-def _line(past: _Past) -> str:
+def _line(past: _Past, ends: _Ends) -> str:
     """Time, symbol, action, size, outcome, and the result when known: `2020-03-12 10:00Z BTC/USDT open 4 %`."""
     fusion = json.loads(past.row.fusion) if past.row.fusion else {}
     size = Decimal(fusion.get("size_fraction", "0"))
     parts = [past.row.as_of.strftime("%Y-%m-%d %H:%MZ"), past.row.symbol, fusion.get("outcome", "abstain")]
     if size:
         parts.append(f"{_percent(size)} %")
-    if past.outcomes:
-        parts.append(f"({past.outcomes})")
+    outcomes = ends.outcomes.get(past.row.decision_id)
+    if outcomes:
+        parts.append(f"({', '.join(dict.fromkeys(outcomes))})")
     if past.pnl_usd is None or past.return_fraction is None:
-        parts.append("result pending" if past.traded else "no trade")
+        parts.append("result pending" if past.row.decision_id in ends.traded else "no trade")
     else:
         word = "won" if past.pnl_usd > 0 else "lost"
         parts.append(f"{word} {plain(past.pnl_usd.quantize(Decimal('0.01')))} USD")

@@ -6,9 +6,10 @@ Deterministic: the same inputs give the same bytes, so a stored answer is found 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from trading.contract import Contract
 from trading.decision.answer_schema import PROPOSAL_SCHEMA, PROPOSAL_SCHEMA_NAME
@@ -55,6 +56,8 @@ NOTHING_YET = {
 MAX_RECENT, MAX_CASES, MAX_LESSONS = 10, 5, 5
 """C08: ten recent decisions, five similar situations of each kind, five lessons."""
 
+_FACTS = TypeAdapter(tuple[Fact, ...])
+
 
 class Correction(Contract):
     """What the one correction round needs: the earlier answer and what code found in it."""
@@ -79,7 +82,7 @@ def build_messages(
     """
     ground = Ground(snapshot=snapshot, recall=recall, policy=playbook.policy, position=position)
     blocks = [
-        _facts_block(head, snapshot),
+        _facts_block(head.symbol, snapshot),
         _position_line(position),
         *_memory_blocks(recall),
         _task_block(playbook, ground, recall),
@@ -96,7 +99,7 @@ def facts_from_prompt(text: str) -> tuple[Fact, ...]:
     data = unfenced(FACTS_HEADING, text)
     if not isinstance(data, dict) or not isinstance(data.get("facts"), list):
         raise ValueError(f"the block {FACTS_HEADING!r} must hold an object with a list of facts")
-    return tuple(_fact(row) for row in data["facts"])
+    return _FACTS.validate_python([{**row, "name": row.get("name", _name_in(row["id"]))} for row in data["facts"]])
 
 
 def answer_text(proposal: Proposal) -> str:
@@ -104,11 +107,13 @@ def answer_text(proposal: Proposal) -> str:
     return exact_json(proposal.model_dump(mode="python"))
 
 
-def _facts_block(head: DecisionHead, snapshot: MarketSnapshot) -> str:
+@lru_cache(maxsize=8)
+def _facts_block(symbol: str, snapshot: MarketSnapshot) -> str:
+    """The longest block, and the same for both roles and their corrections: written once."""
     return fenced(
         FACTS_HEADING,
         {
-            "symbol": head.symbol,
+            "symbol": symbol,
             "as_of": snapshot.as_of,
             "base_timeframe": snapshot.base_timeframe,
             "gaps": list(snapshot.gaps),
@@ -121,16 +126,6 @@ def _row(fact: Fact) -> dict[str, Any]:
     """A fact as a row; the name is left out where the id says it."""
     row = {"id": fact.id, "value": fact.value, "unit": fact.unit, "as_of": fact.as_of}
     return row if fact.name == _name_in(fact.id) else {**row, "name": fact.name}
-
-
-def _fact(row: dict[str, Any]) -> Fact:
-    return Fact(
-        id=row["id"],
-        name=row.get("name", _name_in(row["id"])),
-        value=row["value"],
-        unit=row["unit"],
-        as_of=row["as_of"],
-    )
 
 
 def _name_in(fact_id: str) -> str:
