@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 from trading.ids import canonical_json, content_hash
 from workers.stack.home import Home
 from workers.stack.house import VENUE, House, HouseSpec, MarketSource, house
+from workers.trials.striking import Striking, plan
 
 if TYPE_CHECKING:
+    from temporalio.client import WorkflowHandle
+
     from workflows.protocol import CampaignProgress, CampaignRequest, CampaignResult
 
 CAPITAL_USD = Decimal(1_000_000)
@@ -27,7 +29,10 @@ Progress = Callable[[Decimal, str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignSpec:
-    """A period of history, what is traded in it, and how often a worker is killed on the way."""
+    """A period of history, what is traded in it, and what is killed or frozen on the way.
+
+    `kills` and `freezes` hit a worker, each freeze for `freeze_s`; which instants they hit follows from `kill_seed`.
+    """
 
     kind: str
     market: MarketSource
@@ -39,6 +44,10 @@ class CampaignSpec:
     decide_every: timedelta = timedelta(hours=4)
     kills: int = 0
     kill_seed: int = 1
+    exchange_kills: int = 0
+    temporal_kills: int = 0
+    freezes: int = 0
+    freeze_s: float = 6.0
     primary: str = "rules-momentum"
     secondary: str = "rules-reversion"
     web_ui: bool = False
@@ -85,11 +94,11 @@ async def run_campaign(
         ready_s = time.monotonic() - began
         if spec.web_ui and running.stack.temporal is not None:
             announce(f"Temporal Web UI: {running.stack.temporal.ui_url}")
-        result, kills = await _run(running, spec, realm, progress)
-        return await _concluded(running, spec, realm, result, kills=kills, began=began, ready_s=ready_s)
+        result, struck = await _run(running, spec, realm, progress)
+        return await _concluded(running, spec, realm, result, struck=struck, began=began, ready_s=ready_s)
 
 
-async def _run(running: House, spec: CampaignSpec, realm: str, progress: Progress) -> tuple[CampaignResult, int]:
+async def _run(running: House, spec: CampaignSpec, realm: str, progress: Progress) -> tuple[CampaignResult, Striking]:
     from workflows.names import TASK_TIMEOUT, QueueRole, campaign_workflow, task_queue
     from workflows.replay_campaign import ReplayCampaign
 
@@ -102,22 +111,44 @@ async def _run(running: House, spec: CampaignSpec, realm: str, progress: Progres
         task_timeout=TASK_TIMEOUT,
         static_summary=f"{spec.kind} {spec.start:%Y-%m-%d} to {spec.end:%Y-%m-%d}",
     )
-    killer = KillPlan(spec.kills, spec.kill_seed)
-    result = asyncio.create_task(handle.result())
-    while not result.done():
-        await asyncio.wait([result], timeout=POLL_S)
-        if failure := running.stack.first_failure():
-            result.cancel()
-            raise RuntimeError(failure)
-        await _raise_for_failures(running)
-        seen = await _progress(handle)
-        if seen is None:
-            continue
-        progress(seen.fraction, f"{seen.now:%Y-%m-%d %H:%M} {seen.decisions} decisions")
-        if killer.is_due(seen.fraction) and not result.done():
-            running.stack.kill(running.worker_names[0])
-            progress(seen.fraction, "worker killed with SIGKILL")
-    return await result, killer.done
+    strikes = plan(
+        kills=spec.kills,
+        exchange_kills=spec.exchange_kills,
+        temporal_kills=spec.temporal_kills,
+        freezes=spec.freezes,
+        freeze_s=spec.freeze_s,
+        seed=spec.kill_seed,
+    )
+    striking = Striking(running.stack, strikes, worker=running.worker_names[0])
+    result = asyncio.create_task(_ended(handle))
+    try:
+        while not result.done():
+            await asyncio.wait([result], timeout=POLL_S)
+            if failure := running.stack.first_failure():
+                raise RuntimeError(failure)
+            await _raise_for_failures(running)
+            seen = await _progress(handle)
+            if seen is None or result.done():
+                continue
+            progress(seen.fraction, f"{seen.now:%Y-%m-%d %H:%M} {seen.decisions} decisions")
+            for blow in await striking.up_to(seen.fraction):
+                progress(seen.fraction, blow)
+        return await result, striking
+    finally:
+        result.cancel()
+
+
+async def _ended(handle: WorkflowHandle[Any, CampaignResult]) -> CampaignResult:
+    """The campaign's result, waited for through restarts of the Temporal server too."""
+    from temporalio.service import RPCError, RPCStatusCode
+
+    while True:
+        try:
+            return await handle.result()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.UNAVAILABLE:
+                raise
+            await asyncio.sleep(POLL_S)
 
 
 async def _raise_for_failures(running: House) -> None:
@@ -177,7 +208,7 @@ async def _concluded(
     realm: str,
     result: CampaignResult,
     *,
-    kills: int,
+    struck: Striking,
     began: float,
     ready_s: float,
 ) -> CampaignOutcome:
@@ -195,7 +226,8 @@ async def _concluded(
     summary = {
         **recorded,
         "days": result.progress.days,
-        "kills": kills,
+        "kills": struck.kills,
+        "freezes": struck.freezes,
         "differences": len(differences),
         "orders_checked": result.reconciliation.orders_checked,
         "fills_checked": result.reconciliation.fills_checked,
@@ -228,20 +260,3 @@ async def buy_and_hold_usd(venue_url: str, spec: CampaignSpec) -> Decimal:
     finally:
         await source.aclose()
     return worth.quantize(Decimal("0.01"))
-
-
-class KillPlan:
-    """At which fractions of the run a worker is killed: spread over it, moved about by the seed."""
-
-    def __init__(self, kills: int, seed: int) -> None:
-        dice = random.Random(seed)
-        share = 1 / (kills + 1)
-        self._due = [Decimal(str(round(share * (i + 1) + dice.uniform(-0.2, 0.2) * share, 4))) for i in range(kills)]
-        self.done = 0
-
-    def is_due(self, fraction: Decimal) -> bool:
-        """True once for each planned kill that `fraction` has reached."""
-        if self.done < len(self._due) and fraction >= self._due[self.done]:
-            self.done += 1
-            return True
-        return False
