@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import timedelta
+from typing import Any, TypeVar
 
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError
 from temporalio.workflow import ActivityCancellationType
 
 from activities.beating import HEARTBEAT
@@ -29,6 +32,8 @@ from activities.exchange.port import (
 from activities.exchange.translation import venue_call
 from activities.store.port import AccountBook, OrderJournal
 from trading.orders.models import OrderKey, OrderReport, OrderRequest
+
+T = TypeVar("T")
 
 _NEVER_AGAIN = ["PayloadsTooLarge", "PydanticSerializationError"]
 """Made by the SDK after the work is done: trying again would do it again and fail again."""
@@ -120,13 +125,13 @@ class ExchangeCalls:
     async def await_order_change(self, wait: AwaitChange) -> OrderReport:
         """Wait at the venue for a change of one order; returns at `until` or after ten minutes at the latest."""
         async with venue_call():
-            return await self._following.await_change(wait)
+            return await _unless_shut_down(self._following.await_change(wait))
 
     @activity.defn
     async def await_market(self, wait: AwaitMarket) -> MarketNews:
         """Wait for a level, a change of an order, or time: how a guard lives where nobody ticks it."""
         async with venue_call():
-            return await self._following.await_market(wait)
+            return await _unless_shut_down(self._following.await_market(wait))
 
 
 class CampaignCalls:
@@ -185,3 +190,18 @@ class CampaignCalls:
                 f"this worker serves venue {self._exchange.venue} of realm {self._exchange.realm}, "
                 f"not {venue or 'any'} of {realm}"
             )
+
+
+async def _unless_shut_down(wait: Coroutine[Any, Any, T]) -> T:
+    """The wait's end; where its worker is told to stop first, a retryable `WorkerShutdown`: another goes on waiting."""
+    waiting = asyncio.ensure_future(wait)
+    stopping = asyncio.ensure_future(activity.wait_for_worker_shutdown())
+    try:
+        await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            raise ApplicationError("the worker stops; the wait goes on elsewhere", type="WorkerShutdown")
+        return await waiting
+    finally:
+        for task in (waiting, stopping):
+            task.cancel()
+        await asyncio.gather(waiting, stopping, return_exceptions=True)
