@@ -62,7 +62,7 @@ async def _decided(symbol: str, at: datetime | None, *, account: str, files: Map
             if clock_is_ours:
                 later = head.as_of + operator.SETTLES_WITHIN
                 await operator.advance_simulated(place, later, request_id=head.decision_id)
-            await operator.protected(place, orders, within_s=15)
+            await operator.protected(place, orders, within_s=5 if clock_is_ours else 15)
         card = await operator.card_of(place, head.decision_id)
     if card is None:
         raise Refusal(f"the decision {head.decision_id} left no card")
