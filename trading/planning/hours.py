@@ -1,0 +1,34 @@
+"""The market's days and hours in its own zone: which day a time belongs to, and when a plan must be final."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from trading.contract import Contract
+
+
+class MarketHours(Contract):
+    """Times of day, local to `zone`; a day runs from 00:00 to 24:00 in it (venue.md, days and hours)."""
+
+    zone: str = "UTC"
+    plan_at: time = time(7, 0)
+    plan_final_at: time = time(7, 30)
+    session_start_at: time = time(8, 0)
+
+    def day_of(self, as_of: datetime) -> date:
+        """The local day that `as_of` belongs to."""
+        return as_of.astimezone(ZoneInfo(self.zone)).date()
+
+    def at(self, day: date, hour: time) -> datetime:
+        """`hour` of the local `day`, in UTC. An hour that a change of clocks skips is taken by the old offset."""
+        return datetime.combine(day, hour, ZoneInfo(self.zone)).astimezone(UTC)
+
+    def bounds(self, day: date) -> tuple[datetime, datetime]:
+        """The first moment of the local day and that of the next, in UTC: 23 to 25 hours where clocks change."""
+        return self.at(day, time(0)), self.at(day + timedelta(days=1), time(0))
+
+
+def period_of_day(day: date) -> str:
+    """The name of a daily period, as it is written in rows and workflow ids: `2024-01-31`."""
+    return day.isoformat()
