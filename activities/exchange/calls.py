@@ -88,8 +88,9 @@ CLOCK_CALL: workflow.ActivityConfig = {
 class ExchangeCalls:
     """Orders of one realm at one venue. Every activity may be repeated: it asks before it acts.
 
-    Errors: `RealmRefused`, `VenueRefused`, `UnknownOrder` and `IntentDiffers` are final; `VenueUnavailable` is retried,
-    after the venue's own Retry-After where it gave one. A refused or frozen order is a report, not an error.
+    Errors: `RealmRefused`, `UnknownOrder` and `IntentDiffers` are final; `VenueUnavailable` is retried, after the
+    venue's own Retry-After where it gave one, and so is `VenueRefused`, more slowly: a question that is refused says
+    nothing of the order it asks about. A refused or frozen order is a report, not an error.
     """
 
     def __init__(self, exchange: Exchange, journal: OrderJournal, *, patience: Patience | None = None) -> None:
@@ -106,31 +107,31 @@ class ExchangeCalls:
         account's gate row refuse it (a gate refusal reads `<code>: <sentence>`); `FROZEN` where it could not be
         resolved, and a person must look.
         """
-        async with venue_call():
+        async with venue_call(about_an_order=True):
             return await self._placement.place(request)
 
     @activity.defn
     async def sync_order(self, key: OrderKey) -> OrderReport:
         """The order as the venue has it now, with its fills, taken into the ledger."""
-        async with venue_call():
+        async with venue_call(about_an_order=True):
             return await self._following.sync(key)
 
     @activity.defn
     async def cancel_order(self, key: OrderKey) -> OrderReport:
         """Cancel the order; its final state with all fills, also where it was filled before the cancel came."""
-        async with venue_call():
+        async with venue_call(about_an_order=True):
             return await self._following.cancel(key)
 
     @activity.defn
     async def await_order_change(self, wait: AwaitChange) -> OrderReport:
         """Wait at the venue for a change of one order; returns at `until` or after ten minutes at the latest."""
-        async with venue_call():
+        async with venue_call(about_an_order=True):
             return await _unless_shut_down(self._following.await_change(wait))
 
     @activity.defn
     async def await_market(self, wait: AwaitMarket) -> MarketNews:
         """Wait for a level, a change of an order, or time: how a guard lives where nobody ticks it."""
-        async with venue_call():
+        async with venue_call(about_an_order=True):
             return await _unless_shut_down(self._following.await_market(wait))
 
 

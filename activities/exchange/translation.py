@@ -15,18 +15,31 @@ from activities.exchange.port import RealmRefused, VenueRefused, VenueUnavailabl
 from activities.store.port import StoreRefused, StoreUnavailable
 
 
+REFUSED_PAUSE = timedelta(seconds=10)
+"""A key or an address that the venue refuses is a person's to mend; asking every ten seconds costs nothing."""
+
+
 @asynccontextmanager
-async def venue_call() -> AsyncIterator[None]:
+async def venue_call(*, about_an_order: bool = False) -> AsyncIterator[None]:
     """Beat while the call lasts, and give the ports' errors their stable types.
 
     Final: `RealmRefused`, `VenueRefused` (with the venue's code), `IntentDiffers`, `UnknownOrder`, `StoreRefused`.
     Retried: `StoreUnavailable`, and `VenueUnavailable` after the venue's own Retry-After where it gave one.
+
+    `about_an_order`: something may be at the venue already, so a refused question (403, a revoked key) ends nothing:
+    `VenueRefused` is retried too. A guard that ended on it would leave its position alone.
     """
     try:
         async with beating():
             yield
     except VenueRefused as refused:
-        raise ApplicationError(str(refused), refused.code, type="VenueRefused", non_retryable=True) from refused
+        raise ApplicationError(
+            str(refused),
+            refused.code,
+            type="VenueRefused",
+            non_retryable=not about_an_order,
+            next_retry_delay=REFUSED_PAUSE if about_an_order else None,
+        ) from refused
     except (RealmRefused, IntentDiffers, UnknownOrder, StoreRefused) as refused:
         raise ApplicationError(str(refused), type=type(refused).__name__, non_retryable=True) from refused
     except VenueUnavailable as silent:

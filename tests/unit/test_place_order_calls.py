@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from fakes.exchange import START, FakeExchange, Fate, an_order, answered
+from fakes.exchange import START, FakeExchange, Fate, a_stop, an_order, answered
 from fakes.journal import FakeJournal
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -31,6 +31,7 @@ from activities.exchange.port import (
     Level,
     MarkRequest,
     OpenAccounts,
+    VenueAnswer,
     VenueRefused,
     VenueUnavailable,
 )
@@ -131,7 +132,7 @@ class Failing(FakeExchange):
     [
         (VenueUnavailable("later", retry_after_s=Decimal(7)), "VenueUnavailable", False, 7),
         (VenueUnavailable("later"), "VenueUnavailable", False, None),
-        (VenueRefused("bad key", code=-2014), "VenueRefused", True, None),
+        (VenueRefused("bad key", code=-2014), "VenueRefused", False, 10),
     ],
 )
 async def test_errors_have_stable_types(error: Exception, kind: str, is_final: bool, delay_s: int | None) -> None:
@@ -140,6 +141,34 @@ async def test_errors_have_stable_types(error: Exception, kind: str, is_final: b
         await run(activities.sync_order, an_order_here().key)
     assert (raised.value.type, raised.value.non_retryable) == (kind, is_final)
     assert raised.value.next_retry_delay == (timedelta(seconds=delay_s) if delay_s else None)
+
+
+class Forbidding(FakeExchange):
+    """Takes orders; then a firewall stands before it and answers every question and every cancel with 403."""
+
+    async def cancel(self, key: object) -> VenueAnswer:
+        return VenueAnswer(outcome=OutcomeClass.REFUSED, http_status=403, message="HTTP 403 <html>")
+
+    async def fills(self, account: str, symbol: str, **narrowed: object) -> Any:
+        raise VenueRefused("HTTP 403 <html>")
+
+
+async def test_a_refused_cancel_is_tried_again_for_its_stop_may_still_rest() -> None:
+    """A guard that ended on it would leave its position alone."""
+    activities = ExchangeCalls(Forbidding(realm=REALM), FakeJournal())
+    stop = a_stop(realm=REALM)
+    await run(activities.place_order, stop)
+    with pytest.raises(ApplicationError) as raised:
+        await run(activities.cancel_order, stop.key)
+    assert (raised.value.type, raised.value.non_retryable) == ("VenueRefused", False)
+
+
+async def test_a_refused_question_after_an_accepted_entry_is_tried_again() -> None:
+    """The order is at the venue: giving up here would leave what it filled without a stop."""
+    activities = ExchangeCalls(Forbidding(realm=REALM), FakeJournal())
+    with pytest.raises(ApplicationError) as raised:
+        await run(activities.place_order, an_order_here())
+    assert (raised.value.type, raised.value.non_retryable) == ("VenueRefused", False)
 
 
 async def test_another_realm_and_an_unknown_order_are_final() -> None:
