@@ -10,9 +10,10 @@ from pydantic import model_validator
 from trading.policy.decision import DecisionPolicy
 from trading.policy.gate import GatePolicy
 from trading.policy.regimes import BY_DANGER, RegimePolicy
+from trading.policy.review import ReviewPolicy
 
 
-class Policy(GatePolicy, RegimePolicy, DecisionPolicy):
+class Policy(ReviewPolicy, GatePolicy, RegimePolicy, DecisionPolicy):
     """All thresholds of one playbook version.
 
     Every field carries its default, bounds, unit, capability, code and looser direction; `trading.policy.table` reads

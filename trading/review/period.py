@@ -1,0 +1,67 @@
+"""The periods of reviews and reports: a day, a week, a month, a quarter of the market profile's zone."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from enum import StrEnum
+
+from trading.contract import Contract, Utc
+
+
+class ReportKind(StrEnum):
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    QUARTERLY = "quarterly"
+
+
+class Period(Contract):
+    """From `start` up to, not including, `end`. The name is the key of its row: 2024-01-24, 2024-W04, 2024-01, 2024-Q1."""
+
+    kind: ReportKind
+    name: str
+    first_day: date
+    last_day: date
+    start: Utc
+    end: Utc
+
+    @property
+    def days(self) -> int:
+        return (self.last_day - self.first_day).days + 1
+
+
+def period_of(kind: ReportKind, day: date, *, zone: tzinfo = UTC) -> Period:
+    """The period of `kind` that `day` lies in; weeks begin on Monday (ISO 8601), days at 00:00 in `zone`."""
+    first, after, name = _bounds(kind, day)
+    return Period(
+        kind=kind,
+        name=name,
+        first_day=first,
+        last_day=after - timedelta(days=1),
+        start=_midnight(first, zone),
+        end=_midnight(after, zone),
+    )
+
+
+def _bounds(kind: ReportKind, day: date) -> tuple[date, date, str]:
+    if kind is ReportKind.DAILY:
+        return day, day + timedelta(days=1), day.isoformat()
+    if kind is ReportKind.WEEKLY:
+        monday = day - timedelta(days=day.weekday())
+        year, week, _ = day.isocalendar()
+        return monday, monday + timedelta(days=7), f"{year}-W{week:02}"
+    if kind is ReportKind.MONTHLY:
+        first = day.replace(day=1)
+        return first, _months_later(first, 1), f"{day:%Y-%m}"
+    quarter = (day.month - 1) // 3
+    first = date(day.year, quarter * 3 + 1, 1)
+    return first, _months_later(first, 3), f"{day.year}-Q{quarter + 1}"
+
+
+def _months_later(first: date, months: int) -> date:
+    place = first.month - 1 + months
+    return date(first.year + place // 12, place % 12 + 1, 1)
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    return datetime.combine(day, time(0), tzinfo=zone).astimezone(UTC)
