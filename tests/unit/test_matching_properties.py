@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trading.matching.candle_run import run_candle, steps_at
-from trading.matching.fills import FillModel, Step, Venue, lock_of_resting, next_instant
+from trading.matching.candle_run import instant_of, run_candle, steps_at
+from trading.matching.fills import FillModel, Step, Venue, lock_of_resting
 from trading.matching.filters import derive_filters
-from trading.matching.model import PRICED, STOPS, ZERO, Bar, Fill, Kind, Order, Side, Tif
+from trading.matching.model import PRICED, TIMED, TRIGGERED, ZERO, Bar, Fill, Kind, Leg, Order, Side, Tif
 from trading.matching.wallet import Wallet
 
 HOUR = 3_600_000
@@ -29,10 +30,13 @@ def bars(draw: Callable[..., object]) -> Bar:
 
 @st.composite
 def orders(draw: Callable[..., object]) -> list[Order]:
+    """Up to five orders of every type, trailing and iceberg ones among them, and up to two pairs that exclude."""
     made: list[Order] = []
     for number in range(draw(st.integers(1, 5))):  # type: ignore[call-overload]
         kind = draw(st.sampled_from(list(Kind)))
         sent_ms = draw(st.integers(0, HOUR - 2000))
+        bips = draw(st.sampled_from([None, None, 30, 200])) if kind in TRIGGERED else None
+        has_stop = kind in TRIGGERED and (bips is None or draw(st.booleans()))
         made.append(
             Order(
                 account=draw(st.sampled_from(["a", "b"])),  # type: ignore[arg-type]
@@ -43,14 +47,51 @@ def orders(draw: Callable[..., object]) -> list[Order]:
                 kind=kind,  # type: ignore[arg-type]
                 quantity=Decimal(draw(st.integers(1, 9000))) / 1000,  # type: ignore[call-overload]
                 price=draw(cents) if kind in PRICED else None,  # type: ignore[arg-type]
-                stop_price=draw(cents) if kind in STOPS else None,  # type: ignore[arg-type]
-                tif=draw(st.sampled_from(list(Tif))) if kind in (Kind.LIMIT, Kind.STOP_LOSS_LIMIT) else None,  # type: ignore[arg-type]
+                stop_price=draw(cents) if has_stop else None,  # type: ignore[arg-type]
+                trailing_bips=bips,  # type: ignore[arg-type]
+                iceberg=draw(st.sampled_from([ZERO, Decimal(1)])) if kind in PRICED else ZERO,  # type: ignore[arg-type]
+                tif=draw(st.sampled_from(list(Tif))) if kind in TIMED else None,  # type: ignore[arg-type]
                 created_ms=sent_ms,  # type: ignore[arg-type]
                 effective_ms=sent_ms + 1000,  # type: ignore[operator]
                 updated_ms=sent_ms,  # type: ignore[arg-type]
             )
         )
+    for pair in range(draw(st.integers(0, 2))):  # type: ignore[call-overload]
+        made += draw(pairs(pair))  # type: ignore[arg-type, operator]
     return made
+
+
+@st.composite
+def pairs(draw: Callable[..., object], number: int) -> list[Order]:
+    """An OCO as the exchange holds it: a target and a stop that came together; the first leg holds the lock."""
+    sent_ms = draw(st.integers(0, HOUR - 2000))
+    quantity = Decimal(draw(st.integers(1, 9000))) / 1000  # type: ignore[call-overload]
+    target = draw(st.sampled_from([Kind.LIMIT_MAKER, Kind.TAKE_PROFIT, Kind.TAKE_PROFIT_LIMIT]))
+    stop = draw(st.sampled_from([Kind.STOP_LOSS, Kind.STOP_LOSS_LIMIT]))
+    side, account = draw(st.sampled_from(list(Side))), draw(st.sampled_from(["a", "b"]))
+    bips = draw(st.sampled_from([None, 30, 200]))
+    return [
+        Order(
+            account=account,  # type: ignore[arg-type]
+            symbol="BTC/USDT",
+            order_id=100 + 10 * number + place,
+            client_id=f"list-{number}-{place}",
+            side=side,  # type: ignore[arg-type]
+            kind=kind,  # type: ignore[arg-type]
+            quantity=quantity,
+            price=draw(cents) if kind in PRICED else None,  # type: ignore[arg-type]
+            stop_price=draw(cents) if kind in TRIGGERED and not trails else None,  # type: ignore[arg-type]
+            trailing_bips=bips if trails else None,  # type: ignore[arg-type]
+            tif=Tif.GTC if kind in TIMED else None,
+            created_ms=sent_ms,  # type: ignore[arg-type]
+            effective_ms=sent_ms + 1000,  # type: ignore[operator]
+            updated_ms=sent_ms,  # type: ignore[arg-type]
+            list_id=number,
+            leg=Leg.ABOVE if place == 0 else Leg.BELOW,
+        )
+        for place, kind in enumerate((target, stop))
+        for trails in (kind in TRIGGERED and bips is not None and place == 1,)
+    ]
 
 
 @given(orders(), bars(), st.lists(st.integers(0, HOUR - 1), max_size=6), st.randoms())
@@ -91,15 +132,22 @@ def test_money_is_conserved_never_negative_and_locked_is_what_open_orders_lock(
     opening = {"BTC": Decimal(20), "USDT": Decimal(quote)}
     wallets = {account: Wallet.opened(opening) for account in ("a", "b")}
     book: dict[int, Order] = {}
+    refused: set[int] = set()
     for order in made:
         wallet = wallets[order.account]
         asset = "USDT" if order.side is Side.BUY else "BTC"
-        wanted = (
-            lock_of_resting(order) if order.price is not None or order.side is Side.SELL else wallet.free(asset) / 2
+        legs = [o for o in made if o.list_id == order.list_id >= 0] or [order]
+        wanted = max(
+            lock_of_resting(leg) if leg.price is not None or leg.side is Side.SELL else wallet.free(asset) / 2
+            for leg in legs
         )
-        if wallet.free(asset) >= wanted:
+        if any(other.list_id == order.list_id >= 0 for other in book.values()):
+            book[order.order_id] = order  # the second leg of a list locks nothing
+        elif wallet.free(asset) >= wanted and (order.list_id < 0 or order.list_id not in refused):
             wallet.lock(asset, wanted)
-            book[order.order_id] = Order(**{f: getattr(order, f) for f in order.__slots__} | {"locked": wanted})
+            book[order.order_id] = replace(order, locked=wanted)
+        else:
+            refused.add(order.list_id)
     fills: list[Fill] = []
 
     def settle(before: Order, step: Step) -> None:
@@ -113,7 +161,8 @@ def test_money_is_conserved_never_negative_and_locked_is_what_open_orders_lock(
     now, used = -1, dict[str, Decimal]()
     while True:
         opened = [order for order in book.values() if order.is_open]
-        due = [t for o in opened if (t := next_instant(o, bar, after_ms=now, tick=VENUE.filters.tick)) is not None]
+        tick = VENUE.filters.tick
+        due = [t for o in opened if (t := instant_of(o, opened, bar, after_ms=now, tick=tick)) is not None]
         if not due:
             break
         now = min(due)
@@ -133,3 +182,22 @@ def test_money_is_conserved_never_negative_and_locked_is_what_open_orders_lock(
             mine_open = [o for o in book.values() if o.account == account and o.side is side]
             assert held.locked == sum((o.locked for o in mine_open), ZERO)
             assert all(o.locked == 0 for o in mine_open if not o.is_open)
+
+
+@given(orders(), bars())
+def test_only_one_leg_of_a_list_ever_fills_and_the_other_is_gone_before(made: list[Order], bar: Bar) -> None:
+    done = run_candle(made, bar, model=MODEL, venue=VENUE)
+    for number in {order.list_id for order in done.orders if order.list_id >= 0}:
+        legs = [order for order in done.orders if order.list_id == number]
+        assert sum(order.executed > 0 for order in legs) <= 1
+        if any(order.executed > 0 or order.triggered for order in legs):
+            assert sum(order.is_open for order in legs) <= 1
+
+
+@given(orders(), bars())
+def test_an_iceberg_that_rests_shows_one_part_a_candle(made: list[Order], bar: Bar) -> None:
+    icebergs = {order.order_id: order.iceberg for order in made if order.iceberg}
+    done = run_candle(made, bar, model=MODEL, venue=VENUE)
+    for fill in done.fills:
+        if fill.is_maker and fill.order_id in icebergs:
+            assert fill.quantity <= icebergs[fill.order_id]

@@ -14,8 +14,22 @@ from decimal import ROUND_DOWN, Decimal
 from trading.matching.book import ask_at, bid_at
 from trading.matching.draws import queue_place, trade_id, unit
 from trading.matching.filters import Filters, down_to, up_to
-from trading.matching.model import PRICED, ZERO, Bar, Fill, Kind, Order, Phase, Side, Status, Tif
+from trading.matching.model import (
+    STOPS,
+    TAKE_PROFITS,
+    TRIGGERED,
+    ZERO,
+    Bar,
+    Fill,
+    Kind,
+    Order,
+    Phase,
+    Side,
+    Status,
+    Tif,
+)
 from trading.matching.path import first_touch, price_at
+from trading.matching.trailing import begun_at, extreme_until, first_trigger, trigger_price, triggers_in
 
 LATENCY_MS = 1000
 """An order sent at T meets prices from one second of market time later."""
@@ -58,6 +72,7 @@ class Step:
     fill: Fill | None
     is_event: bool
     stop_hit: bool = False
+    """Whether a stop's trigger was reached (a take-profit's is an event, but no stop)."""
 
 
 def account_capacity(bar: Bar, *, model: FillModel, venue: Venue) -> Decimal:
@@ -73,13 +88,22 @@ def order_liquidity(order: Order, bar: Bar, *, model: FillModel, venue: Venue) -
 
 
 def next_instant(order: Order, bar: Bar, *, after_ms: int, tick: Decimal) -> int | None:
-    """The first millisecond after `after_ms` at which `order` acts inside `bar`, or `None`."""
+    """The first millisecond after `after_ms` at which `order` acts inside `bar`, or `None`.
+
+    A trailing order that tracks also acts in the candle's last millisecond, where it takes the candle's best price in.
+    """
+    if order.phase is Phase.WAITING:
+        return None
     if order.phase is Phase.PENDING:
         return order.effective_ms if max(after_ms + 1, bar.open_ms) <= order.effective_ms < bar.end_ms else None
     start_ms = max(after_ms + 1, order.eligible_ms, bar.open_ms)
     if order.waits_for_stop:
+        if order.trailing_bips is not None and order.extreme is not None:
+            at_ms = triggers_in(order, bar, after_ms=after_ms)
+            is_behind = order.tracked_ms < bar.end_ms - 1 and after_ms < bar.end_ms - 1
+            return at_ms if at_ms is not None else bar.end_ms - 1 if is_behind else None
         assert order.stop_price is not None
-        return first_touch(bar, from_ms=start_ms, price=order.stop_price, falling=order.side is Side.SELL)
+        return first_touch(bar, from_ms=start_ms, price=order.stop_price, falling=order.triggers_falling)
     assert order.price is not None
     buying = order.side is Side.BUY
     through = order.price - tick if buying else order.price + tick
@@ -121,14 +145,12 @@ def act(
     price = price_at(bar, at_ms)
 
     if working.waits_for_stop:
-        assert working.stop_price is not None
-        selling = working.side is Side.SELL
-        beyond = price <= working.stop_price if selling else price >= working.stop_price
-        if arriving and not beyond:
-            return Step(working, None, False)
-        reference = price if arriving or at_ms == bar.open_ms else working.stop_price
+        reference = _trigger_reached(working, bar, at_ms, price, arriving=arriving)
+        if isinstance(reference, Order):
+            return Step(reference, None, False)
         triggered = replace(working, triggered=True, updated_ms=at_ms)
-        return _stop_hit(_take_or_rest(triggered, bar, at_ms, reference, liquidity, spendable, model, venue))
+        step = _take_or_rest(triggered, bar, at_ms, reference, liquidity, spendable, model, venue)
+        return Step(step.order, step.fill, True, working.kind in STOPS)
     if arriving and working.held_until_ms > at_ms:
         return Step(replace(working, eligible_ms=working.held_until_ms), None, False)
     if arriving:
@@ -139,14 +161,38 @@ def act(
     return _filled(working, bar, at_ms, working.price, liquidity, spendable, model, venue, is_maker=True)
 
 
-def _stop_hit(step: Step) -> Step:
-    """The same step, marked as a stop's trigger: always an event."""
-    return Step(step.order, step.fill, True, True)
+def _trigger_reached(order: Order, bar: Bar, at_ms: int, price: Decimal, *, arriving: bool) -> Decimal | Order:
+    """The price the order's trigger was reached at; where it was not, the order as it waits on."""
+    if order.trailing_bips is not None:
+        return _trailed(order, bar, at_ms, price, arriving=arriving)
+    assert order.stop_price is not None
+    if arriving:
+        # A take-profit that arrives beyond its price acts an instant later: a stop beside it in its list goes first.
+        if order.kind in TAKE_PROFITS:
+            return replace(order, eligible_ms=max(at_ms + 1, order.held_until_ms))
+        beyond = price <= order.stop_price if order.triggers_falling else price >= order.stop_price
+        return price if beyond else order
+    at_once = at_ms == bar.open_ms or (order.kind in TAKE_PROFITS and at_ms == order.eligible_ms)
+    return price if at_once else order.stop_price
+
+
+def _trailed(order: Order, bar: Bar, at_ms: int, price: Decimal, *, arriving: bool) -> Decimal | Order:
+    assert order.trailing_bips is not None
+    if order.extreme is None:
+        if arriving and order.stop_price is not None:
+            return replace(order, eligible_ms=max(at_ms + 1, order.held_until_ms))
+        begun = price if arriving else begun_at(order, bar, at_ms)
+        return replace(order, extreme=begun, tracked_ms=at_ms, tracking_since_ms=at_ms, updated_ms=at_ms)
+    start_ms = max(order.tracked_ms + 1, bar.open_ms)
+    bips, side = order.trailing_bips, order.side
+    if first_trigger(bar, from_ms=start_ms, extreme=order.extreme, bips=bips, side=side) != at_ms:
+        return replace(order, extreme=extreme_until(order, bar, at_ms), tracked_ms=at_ms)
+    return price if at_ms == start_ms else trigger_price(extreme_until(order, bar, at_ms), bips, side)
 
 
 def expire(order: Order, at_ms: int) -> Step:
     """What an arriving order does when there is no market any more: it rests if it can, else it expires."""
-    if order.rests or order.kind is Kind.STOP_LOSS:
+    if order.rests or order.kind in TRIGGERED:
         return Step(replace(order, phase=Phase.WORKING, eligible_ms=at_ms + 1), None, False)
     return Step(_closed(order, Status.EXPIRED, at_ms), None, True)
 
@@ -161,22 +207,28 @@ def held_target(order: Order, bar: Bar, *, entry_price: Decimal) -> Order:
 
     An entry filled inside a candle reaches its target at the earliest in the next one (venue.md).
     """
-    if order.kind not in (Kind.LIMIT, Kind.LIMIT_MAKER) or not order.rests or order.price is None:
+    price = order.target_price
+    if not order.is_target or price is None or (order.kind not in TAKE_PROFITS and not order.rests):
         return order
-    beyond = order.price > entry_price if order.side is Side.SELL else order.price < entry_price
+    beyond = price > entry_price if order.side is Side.SELL else price < entry_price
     return replace(order, held_until_ms=bar.end_ms) if beyond else order
 
 
 def ambiguous_with(order: Order, bar: Bar, others: Sequence[Order]) -> bool:
-    """Whether the stop `order`, hit in `bar`, shared the candle with a limit of the same side that was in reach too."""
+    """Whether the stop `order`, hit in `bar`, shared the candle with a target of the same side that was in reach too."""
     return any(
-        other.kind in PRICED
-        and not other.waits_for_stop
+        other.phase is not Phase.WAITING
         and other.side is order.side
-        and other.price is not None
-        and (bar.high > other.price if other.side is Side.SELL else bar.low < other.price)
+        and (other.triggered or other.is_target)
+        and (price := other.price if other.triggered else other.target_price) is not None
+        and (bar.high > price if other.side is Side.SELL else bar.low < price)
         for other in others
     )
+
+
+def closed(order: Order, status: Status, at_ms: int, *, reason: str = "NONE") -> Order:
+    """`order` as it ends without a further fill; it holds nothing any more."""
+    return replace(_closed(order, status, at_ms), reject_reason=reason)
 
 
 def _marketable(order: Order, price: Decimal, tick: Decimal) -> bool:
@@ -217,13 +269,18 @@ def _filled(
     *,
     is_maker: bool,
 ) -> Step:
-    """Fill what liquidity and money allow; a resting rest waits for the next candle, any other rest expires."""
+    """Fill what liquidity and money allow; a resting rest waits for the next candle, any other rest expires.
+
+    A resting iceberg shows one part at a time and goes to the end of the queue with the next: one part a candle.
+    """
     filters = venue.filters
     price = reference if is_maker else _taker_price(order, bar, reference, liquidity, model, filters)
     wanted = order.remaining
     if order.quote_quantity is not None:
         wanted = down_to(order.quote_quantity / price, filters.step)
     quantity = min(wanted, liquidity)
+    if is_maker and order.iceberg:
+        quantity = min(quantity, order.iceberg)
     affordable = spendable / price if order.side is Side.BUY else spendable
     if affordable < quantity:
         quantity = down_to(affordable, filters.step)

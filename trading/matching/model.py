@@ -23,11 +23,17 @@ class Kind(StrEnum):
     MARKET = "MARKET"
     STOP_LOSS = "STOP_LOSS"
     STOP_LOSS_LIMIT = "STOP_LOSS_LIMIT"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TAKE_PROFIT_LIMIT = "TAKE_PROFIT_LIMIT"
 
 
 STOPS = frozenset({Kind.STOP_LOSS, Kind.STOP_LOSS_LIMIT})
-"""Algorithmic orders in the sense of MAX_NUM_ALGO_ORDERS."""
-PRICED = frozenset({Kind.LIMIT, Kind.LIMIT_MAKER, Kind.STOP_LOSS_LIMIT})
+TAKE_PROFITS = frozenset({Kind.TAKE_PROFIT, Kind.TAKE_PROFIT_LIMIT})
+TRIGGERED = STOPS | TAKE_PROFITS
+"""Orders that wait for a price: algorithmic in the sense of MAX_NUM_ALGO_ORDERS."""
+PRICED = frozenset({Kind.LIMIT, Kind.LIMIT_MAKER, Kind.STOP_LOSS_LIMIT, Kind.TAKE_PROFIT_LIMIT})
+TIMED = frozenset({Kind.LIMIT, Kind.STOP_LOSS_LIMIT, Kind.TAKE_PROFIT_LIMIT})
+"""Types that need a time in force."""
 
 
 class Tif(StrEnum):
@@ -37,21 +43,36 @@ class Tif(StrEnum):
 
 
 class Status(StrEnum):
+    """`PENDING_NEW` waits for its list's working order; `REJECTED` was refused when that order had filled."""
+
+    PENDING_NEW = "PENDING_NEW"
     NEW = "NEW"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
     FILLED = "FILLED"
     CANCELED = "CANCELED"
     EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
 
 
-OPEN = frozenset({Status.NEW, Status.PARTIALLY_FILLED})
+OPEN = frozenset({Status.PENDING_NEW, Status.NEW, Status.PARTIALLY_FILLED})
 
 
 class Phase(StrEnum):
-    """`PENDING` travels to the engine (order latency), `WORKING` is in it."""
+    """`WAITING` waits for its list's working order, `PENDING` travels to the engine (order latency), `WORKING` is in it."""
 
+    WAITING = "waiting"
     PENDING = "pending"
     WORKING = "working"
+
+
+class Leg(StrEnum):
+    """An order's part in its list; an OCO has only the two sides, an OTO a working and one pending order."""
+
+    ALONE = ""
+    WORKING = "working"
+    PENDING = "pending"
+    ABOVE = "above"
+    BELOW = "below"
 
 
 class Bar(NamedTuple):
@@ -72,8 +93,12 @@ class Order:
 
     `effective_ms` is the first instant at which it meets prices; `eligible_ms` the first at which a working order may
     match (again); `held_until_ms` keeps a target out of the candle its entry was filled in. `locked` is what this
-    order holds of the paying asset: quote for a buy, base for a sell. `use` counts the account's earlier orders under
-    the same client id.
+    order holds of the paying asset: quote for a buy, base for a sell; the legs of a list that exclude each other hold
+    it once between them. `use` counts the account's earlier orders under the same client id.
+
+    A trailing order (`trailing_bips`) keeps the best price since it tracks in `extreme`, counted up to `tracked_ms`;
+    both are absent until its stop price (where it has one) was reached. `iceberg` is the visible part, 0 for all.
+    `reject_reason` says in the venue's words why a pending leg was refused when it was to be placed.
     """
 
     account: str
@@ -100,6 +125,14 @@ class Order:
     locked: Decimal = ZERO
     fills: int = 0
     use: int = 0
+    trailing_bips: int | None = None
+    extreme: Decimal | None = None
+    tracked_ms: int = -1
+    tracking_since_ms: int = -1
+    iceberg: Decimal = ZERO
+    list_id: int = -1
+    leg: Leg = Leg.ALONE
+    reject_reason: str = "NONE"
 
     @property
     def is_open(self) -> bool:
@@ -111,7 +144,23 @@ class Order:
 
     @property
     def waits_for_stop(self) -> bool:
-        return self.kind in STOPS and not self.triggered
+        """Whether it still waits for its trigger: a stop's or a take-profit's."""
+        return self.kind in TRIGGERED and not self.triggered
+
+    @property
+    def triggers_falling(self) -> bool:
+        """Whether a falling price reaches its stop price: a selling stop, a buying take-profit."""
+        return (self.side is Side.SELL) is (self.kind in STOPS)
+
+    @property
+    def is_target(self) -> bool:
+        """Whether it takes a profit (limit or take-profit), not a loss."""
+        return self.kind in TAKE_PROFITS or self.kind in (Kind.LIMIT, Kind.LIMIT_MAKER)
+
+    @property
+    def target_price(self) -> Decimal | None:
+        """The price a target waits for."""
+        return self.stop_price if self.kind in TAKE_PROFITS else self.price
 
     @property
     def rests(self) -> bool:

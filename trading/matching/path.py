@@ -51,9 +51,14 @@ def first_touch(bar: Bar, *, from_ms: int, price: Decimal, falling: bool) -> int
         if (here <= price) if falling else (here >= price):
             return at_ms
         if (stop <= price) if falling else (stop >= price):
-            crossed = (price - start) * (stop_ms - start_ms) / (stop - start)
-            return max(at_ms, start_ms + _ceil(crossed))
+            return max(at_ms, crossed_ms((start_ms, start, stop_ms, stop), price))
     return None
+
+
+def crossed_ms(leg: Leg, price: Decimal) -> int:
+    """The first millisecond at which the leg, which must reach it, is at or beyond `price`."""
+    start_ms, start, stop_ms, stop = leg
+    return start_ms + _ceil((price - start) * (stop_ms - start_ms) / (stop - start))
 
 
 def _ceil(value: Decimal) -> int:
