@@ -22,34 +22,23 @@ with workflow.unsafe.imports_passed_through():
     from activities.exchange.quoting import QUOTE_CALL, QuoteCalls, QuoteRequest
     from activities.store.calls import STORE_CALL, OutcomeRecord, PositionRequest, StoreCalls
     from trading.decision.story import guard_story
-    from trading.ids import client_order_id
-    from trading.ledger.outcome import position_quantity, trade_outcome
-    from trading.orders.models import (
-        Leg,
-        Lot,
-        OrderReport,
-        OrderRequest,
-        OrderStatus,
-        OrderType,
-        OutcomeClass,
-        Side,
+    from trading.ledger.outcome import trade_outcome
+    from trading.orders.guarding import (
+        REFUSED_SALES,
+        STOP_REFUSED,
+        Expect,
+        GuardState,
+        LeaveRequest,
+        ReduceRequest,
+        nothing_to_reduce,
     )
+    from trading.orders.models import Leg, Lot, OrderReport, OrderRequest, OutcomeClass
     from workflows.clock import MarketTime
     from workflows.names import OUTCOME, Signal, exchange_queue
     from workflows.options import at
-    from workflows.protocol import (
-        EntryNews,
-        Expect,
-        GuardRequest,
-        GuardState,
-        Placed,
-        ReduceRequest,
-        Tick,
-        Watched,
-    )
+    from workflows.protocol import EntryNews, GuardRequest, Placed, Tick, Watched
 
 WATCH_SLICE = timedelta(minutes=10)
-TARGET = "target"
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
@@ -75,7 +64,7 @@ class PositionGuard:
             self._time.begin()
             await self._take_in_events()
             await self._act()
-            if self._is_finished():
+            if self._state.is_finished:
                 break
             await self._time.answer(self._watched())
             workflow.set_current_details(self._story())
@@ -89,17 +78,24 @@ class PositionGuard:
 
     @workflow.signal(name=Signal.EXPECT, description="An entry is about to be sent")
     def expect(self, entry: Expect) -> None:
-        if all(known.client_order_id != entry.client_order_id for known in self._state.expected):
-            self._set(expected=(*self._state.expected, entry))
+        self._take_state(self._state.expecting(entry))
 
     @workflow.signal(name=Signal.FILLED, description="Newest numbers of an entry")
     def filled(self, news: EntryNews) -> None:
         self._time.observe(news.report.observed_at)
-        self._set(entries={**self._state.entries, news.client_order_id: news.report})
+        self._take_state(self._state.hearing(news.report))
 
     @workflow.signal(name=Signal.REDUCE, description="Sell part of the position, or all of it")
     def reduce(self, wish: ReduceRequest) -> None:
         self._set(reduces=(*self._state.reduces, wish))
+
+    @workflow.signal(name=Signal.LEAVE, description="A person wants out: withdraw the entries, sell all that is held")
+    def leave(self, wish: LeaveRequest) -> None:
+        self._take_state(self._state.asked_to_leave(wish))
+
+    @workflow.signal(name=Signal.WITHDRAW, description="Cancel entries that rest, with a reason; the stop stays")
+    def withdraw(self, reason: str) -> None:
+        self._set(withdraw_because=reason)
 
     @workflow.signal(name=Signal.TICK, description="Market time moved")
     def tick(self, tick: Tick) -> None:
@@ -110,16 +106,15 @@ class PositionGuard:
         return self._state
 
     def _set(self, **changes: object) -> None:
-        self._state = self._state.model_copy(update=changes)
-        self._news = True
+        self._take_state(self._state.model_copy(update=changes))
+
+    def _take_state(self, state: GuardState) -> None:
+        """What changed is news: the loop goes round once more before it waits."""
+        self._news = self._news or state is not self._state
+        self._state = state
 
     def _carried(self) -> GuardState:
         return self._state.model_copy(update={"as_of": self._time.known})
-
-    @property
-    def _position(self) -> Decimal:
-        moved = position_quantity(self._state.entries.values(), self._state.exits.values())
-        return moved + (self._state.opening or Decimal(0))
 
     async def _left_before(self) -> Decimal:
         """What the ledger holds before the first entry is sent: dust of an earlier trade, sold with this one."""
@@ -131,110 +126,81 @@ class PositionGuard:
         )
         return view.quantity
 
-    @property
-    def _plan(self) -> Expect | None:
-        """The newest entry that filled: its stop, target and time are the position's."""
-        filled = [
-            entry
-            for entry in self._state.expected
-            if (report := self._state.entries.get(entry.client_order_id)) and report.executed_quantity > 0
-        ]
-        return filled[-1] if filled else None
-
-    @property
-    def _entries_done(self) -> bool:
-        return all(
-            (report := self._state.entries.get(entry.client_order_id)) is not None and report.is_terminal
-            for entry in self._state.expected
-        )
-
     def _story(self) -> str:
-        plan, stop = self._plan, self._state.stop
-        return guard_story(
-            position=self._position,
-            stop=stop.stop_price if stop else None,
-            target=plan.target_price if plan else None,
-            frozen=self._state.frozen,
-        )
-
-    def _is_finished(self) -> bool:
-        """Nothing is expected, nothing is at the venue, nothing above dust is held, nobody waits for an answer."""
         state = self._state
-        if not state.expected or not self._entries_done or state.stop or state.leaving or state.reduces:
-            return False
-        return self._tradable() == 0 and state.frozen is None
-
-    def _tradable(self) -> Decimal:
-        """The position as an order can carry it: net of commission, floored to the step, zero where it is dust."""
-        plan, lot = self._plan, self._state.lot
-        if plan is None or lot is None:
-            return self._position
-        return lot.tradable(self._position, plan.stop_price)
+        return guard_story(
+            position=state.position,
+            stop=state.stop.stop_price if state.stop else None,
+            target=state.plan.target_price if state.plan else None,
+            frozen=state.frozen,
+            leaving_because=state.leave.reason if state.leave else None,
+            refuses_to_sell=state.refused_sales >= REFUSED_SALES,
+        )
 
     async def _take_in_events(self) -> None:
         """Ask the venue about those of our orders that something happened to."""
         touched = {event.client_order_id for event in self._time.events() if event.kind == "order"} | self._changed
         self._crossed |= {event.level_id for event in self._time.events() if event.level_id is not None}
         self._changed = set()
-        for order in (self._state.stop, self._state.leaving):
-            if order is not None and order.client_order_id in touched:
-                self._take(order, await self._synced(order))
+        for order in self._state.at_the_venue:
+            if order.client_order_id in touched:
+                self._take_report(order, await self._synced(order))
 
     async def _act(self) -> None:
         """Do what is due, until nothing is: exits first, for protection of what is being sold would lock it."""
+        await self._withdraw_entries()
         await self._leave_if_due()
         await self._protect()
+        self._take_state(self._state.rested())
+
+    async def _withdraw_entries(self) -> None:
+        """Ask the executions of resting entries to cancel them; one that has ended has nothing left to cancel."""
+        for entry in self._state.to_withdraw:
+            self._set(withdrawn=(*self._state.withdrawn, entry.client_order_id))
+            reason = self._state.leave.reason if self._state.leave else self._state.withdraw_because
+            try:
+                await workflow.get_external_workflow_handle(entry.execution).signal(Signal.CANCEL, reason)
+            except ApplicationError:
+                workflow.logger.info("the execution %s has ended: nothing to cancel", entry.execution)
 
     async def _leave_if_due(self) -> None:
-        if self._state.leaving is not None:
-            return
         while self._state.reduces and self._state.leaving is None:
             wish = self._state.reduces[0]
-            report = await self._sell(wish.quantity, leg=Leg.EXIT, decision=wish.decision_id, reason=wish.reason)
+            report = await self._sell(wish.quantity, leg=Leg.EXIT, decision=wish.decision_id)
             self._set(reduces=self._state.reduces[1:])
             await self._tell(wish, report)
-        reason = self._exit_reason()
-        if reason is not None and self._state.leaving is None and self._tradable() > 0:
-            plan = self._plan
-            assert plan is not None  # a tradable position has the plan that filled it
-            leg = Leg.TARGET if reason == TARGET else Leg.EXIT
-            await self._sell(self._position, leg=leg, decision=plan.decision_id, reason=reason)
-
-    def _exit_reason(self) -> str | None:
-        """Why the whole position should be sold now, if it should."""
-        plan = self._plan
-        if plan is None or self._state.frozen is not None:
-            return None
-        if self._state.exit_reason is not None:
-            return self._state.exit_reason
-        if self._target_level(plan) in self._crossed:
-            return TARGET
-        if plan.exit_at is not None and self._time.now >= plan.exit_at:
-            return "time_exit"
-        return None
+        plan = self._state.plan
+        if plan is None or self._state.leaving is not None or self._state.tradable <= 0:
+            return
+        crossed = self._target_level(plan) in self._crossed
+        reason = self._state.reason_to_leave(now=self._time.known, target_crossed=crossed)
+        if reason is not None:
+            _, leg = reason
+            await self._sell(self._state.position, leg=leg, decision=plan.decision_id)
 
     async def _protect(self) -> None:
         """Keep one stop at the venue for exactly what is held; a refused stop becomes a sale, an unknown one a wait."""
-        plan = self._plan
+        plan = self._state.plan
         if plan is None or self._state.leaving is not None or self._state.frozen is not None:
             return
-        if self._state.lot is None:
-            self._set(lot=await self._fetch_lot())
-        wanted = self._tradable()
+        await self._know_the_lot()
         stop = self._state.stop
-        if stop is not None and stop.quantity == wanted and stop.stop_price == plan.stop_price:
+        if self._state.is_protected_by(stop):
             return
         if stop is not None:
             await self._withdraw_stop()
-            wanted = self._tradable()
+        wanted = self._state.tradable
         if wanted == 0 or self._state.frozen is not None:
             return
         order = self._order(leg=Leg.STOP, decision=plan.decision_id, quantity=wanted, stop_price=plan.stop_price)
         report = await self._placed(order)
         self._set(stop=order)
-        self._take(order, report)
+        self._take_report(order, report)
         if report.outcome is OutcomeClass.REFUSED:
-            self._set(exit_reason="stop_refused")
+            if self._state.refused_sales >= REFUSED_SALES:
+                self._set(frozen=f"the venue takes neither a sale nor a stop: {report.reason}")
+                return
+            self._set(exit_reason=STOP_REFUSED)
             await self._leave_if_due()
 
     async def _withdraw_stop(self) -> None:
@@ -245,65 +211,37 @@ class PositionGuard:
         report = await workflow.execute_activity_method(
             ExchangeCalls.cancel_order, stop.key, **at(self._venue_queue, "cancel stop", CANCEL_CALL)
         )
-        self._take(stop, report)
+        self._take_report(stop, report)
 
-    async def _sell(self, quantity: Decimal, *, leg: Leg, decision: str, reason: str) -> OrderReport | None:
+    async def _sell(self, quantity: Decimal, *, leg: Leg, decision: str) -> OrderReport | None:
         """Sell at market what can be sold of `quantity`; never beside a stop that is unknown."""
         await self._withdraw_stop()
-        if self._state.lot is None:
-            self._set(lot=await self._fetch_lot())
-        plan, lot = self._plan, self._state.lot
-        if plan is None or lot is None or self._state.frozen is not None or self._state.stop is not None:
+        await self._know_the_lot()
+        state = self._state
+        if state.plan is None or state.frozen is not None or state.stop is not None:
             return None
-        amount = lot.tradable(min(quantity, self._position), plan.stop_price)
+        amount = state.tradable_of(quantity)
         if amount == 0:
             return None
         order = self._order(leg=leg, decision=decision, quantity=amount, stop_price=None)
         report = await self._placed(order)
         self._set(leaving=order, exit_reason=None)
-        self._take(order, report, reason=reason)
+        self._take_report(order, report)
         return report
 
     def _order(self, *, leg: Leg, decision: str, quantity: Decimal, stop_price: Decimal | None) -> OrderRequest:
-        """An exit order under a client id that was never used before: the revision grows with each one."""
-        revision = self._state.revision
-        self._set(revision=revision + 1)
-        request = self._request
-        return OrderRequest(
-            realm=request.realm,
-            venue=request.venue,
-            ledger=request.ledger,
-            account=request.account,
-            symbol=request.symbol,
-            decision_id=decision,
-            leg=leg,
-            revision=revision,
-            client_order_id=client_order_id(
-                ledger=request.ledger,
-                account=request.account,
-                decision=decision,
-                leg=leg.value,
-                revision=revision,
-            ),
-            side=Side.SELL,
-            type=OrderType.STOP_LOSS if stop_price is not None else OrderType.MARKET,
-            quantity=quantity,
-            stop_price=stop_price,
-            as_of=self._time.now,
-            expected_price=stop_price,
+        state, order = self._state.ordering(
+            self._request, leg=leg, decision=decision, quantity=quantity, stop_price=stop_price, now=self._time.now
         )
+        self._take_state(state)
+        return order
 
-    def _take(self, order: OrderRequest, report: OrderReport, *, reason: str | None = None) -> None:
-        """Take an exit order's report into the state: fills count at once, a terminal order leaves its place."""
-        self._set(exits={**self._state.exits, order.client_order_id: report})
-        if report.status is OrderStatus.FROZEN:
-            self._set(frozen=report.reason or f"{order.leg.value} order unknown at the venue")
-        if not report.is_terminal:
-            return
-        if self._state.stop is not None and self._state.stop.client_order_id == order.client_order_id:
-            self._set(stop=None)
-        if self._state.leaving is not None and self._state.leaving.client_order_id == order.client_order_id:
-            self._set(leaving=None)
+    def _take_report(self, order: OrderRequest, report: OrderReport) -> None:
+        self._take_state(self._state.taken(order, report))
+
+    async def _know_the_lot(self) -> None:
+        if self._state.lot is None:
+            self._set(lot=await self._fetch_lot())
 
     async def _placed(self, order: OrderRequest) -> OrderReport:
         return await workflow.execute_activity_method(
@@ -334,15 +272,7 @@ class PositionGuard:
         """Tell whoever asked for less what became of the order; nothing left to sell is an answer too."""
         if wish.owner is None:
             return
-        told = report or OrderReport(
-            client_order_id=wish.request_id,
-            status=OrderStatus.REFUSED,
-            outcome=OutcomeClass.REFUSED,
-            side=Side.SELL,
-            leg=Leg.EXIT,
-            reason="nothing_to_reduce",
-            observed_at=self._time.now,
-        )
+        told = report or nothing_to_reduce(wish, now=self._time.now)
         placed = Placed(account=self._request.account, execution=workflow.info().workflow_id, report=told)
         try:
             await workflow.get_external_workflow_handle(wish.owner).signal(Signal.PLACED, placed)
@@ -353,8 +283,8 @@ class PositionGuard:
         return f"{workflow.info().workflow_id}#{plan.client_order_id}"
 
     def _levels(self) -> tuple[Level, ...]:
-        plan = self._plan
-        if plan is None or plan.target_price is None or self._state.leaving is not None or self._tradable() == 0:
+        plan = self._state.plan
+        if plan is None or plan.target_price is None or not self._state.is_watched_in_time:
             return ()
         return (
             Level(
@@ -366,17 +296,13 @@ class PositionGuard:
             ),
         )
 
-    def _orders(self) -> tuple[OrderRequest, ...]:
-        return tuple(order for order in (self._state.stop, self._state.leaving) if order is not None)
-
     def _watched(self) -> Watched:
-        plan = self._plan
-        idle = plan is None or self._state.leaving is not None or self._tradable() == 0
+        plan = self._state.plan
         return Watched(
             entity=workflow.info().workflow_id,
-            orders=tuple(order.client_order_id for order in self._orders()),
+            orders=tuple(order.client_order_id for order in self._state.at_the_venue),
             levels=self._levels(),
-            wakes_at=None if idle or plan is None else plan.exit_at,
+            wakes_at=plan.exit_at if plan is not None and self._state.is_watched_in_time else None,
         )
 
     async def _wait(self) -> None:
@@ -384,13 +310,13 @@ class PositionGuard:
         if self._time.is_ticked:
             await workflow.wait_condition(lambda: self._news or self._time.has_tick, timeout_summary="market time")
             return
-        if self._plan is None or self._news:
+        if self._state.plan is None or self._news:
             await workflow.wait_condition(lambda: self._news, timeout_summary="entry")
             return
         await self._watch_the_market()
 
     async def _watch_the_market(self) -> None:
-        plan = self._plan
+        plan = self._state.plan
         assert plan is not None  # _wait watches only a filled plan
         until = self._time.now + WATCH_SLICE
         if plan.exit_at is not None:
@@ -420,7 +346,7 @@ class PositionGuard:
             realm=request.realm,
             venue=request.venue,
             symbol=request.symbol,
-            keys=tuple(self._seen(order) for order in self._orders()),
+            keys=tuple(self._seen(order) for order in self._state.at_the_venue),
             levels=self._levels(),
             until=until,
         )
@@ -431,13 +357,15 @@ class PositionGuard:
 
     async def _close(self) -> None:
         """Record what the trade came to; an entry that never filled leaves no trade."""
-        plan = self._plan
+        plan = self._state.plan
         if plan is None:
             return
-        exits = list(self._state.exits.values())
-        last = next((r.average_price for r in reversed(exits) if r.average_price is not None), None)
+        state = self._state
         outcome = trade_outcome(
-            self._state.entries.values(), exits, opening=self._state.opening or Decimal(0), remainder_price=last
+            state.entries.values(),
+            state.exits.values(),
+            opening=state.opening or Decimal(0),
+            remainder_price=state.last_exit_price,
         )
         await workflow.execute_local_activity_method(
             StoreCalls.record_outcome,
@@ -448,17 +376,13 @@ class PositionGuard:
                 decision_id=plan.decision_id,
                 pnl_usd=outcome.pnl_usd,
                 return_fraction=outcome.return_fraction,
-                exit_reason=self._closing_leg(),
+                exit_reason=state.closing_leg,
                 closed_at=self._time.now,
             ),
             **STORE_CALL,
         )
         workflow.upsert_search_attributes([OUTCOME.value_set("profit" if outcome.pnl_usd > 0 else "loss")])
         workflow.set_current_details(self._story())
-
-    def _closing_leg(self) -> str:
-        filled = [report.leg.value for report in self._state.exits.values() if report.executed_quantity > 0]
-        return filled[-1] if filled else "none"
 
 
 async def _unless_cancelled(watching: workflow.ActivityHandle[MarketNews]) -> MarketNews | None:

@@ -10,7 +10,12 @@ from activities.exchange.port import ClockEvent, Level
 from activities.exchange.reconcile import Reconciliation
 from trading.contract import Contract, Utc
 from trading.decision.models import DecisionHead, DecisionSummary
-from trading.orders.models import Lot, OrderReport, OrderRequest
+from trading.orders.guarding import Expect as Expect
+from trading.orders.guarding import Guarded
+from trading.orders.guarding import GuardState as GuardState
+from trading.orders.guarding import LeaveRequest as LeaveRequest
+from trading.orders.guarding import ReduceRequest as ReduceRequest
+from trading.orders.models import OrderReport, OrderRequest
 from trading.risk.models import Exposure, GateAnswer, Mode, Permit
 
 
@@ -86,27 +91,11 @@ class Placed(Contract):
     report: OrderReport
 
 
-class GuardRequest(Contract):
+class GuardRequest(Guarded):
     """One position of one account and symbol, from before its entry is sent until it is closed."""
 
-    realm: str
-    venue: str
-    ledger: str
-    account: str
-    symbol: str
     coordinator: str | None = None
     state: GuardState | None = None
-
-
-class Expect(Contract):
-    """An entry is about to be sent: from now on the guard owns what it fills."""
-
-    execution: str
-    decision_id: str
-    client_order_id: str
-    stop_price: Decimal
-    target_price: Decimal | None = None
-    exit_at: Utc | None = None
 
 
 class EntryNews(Contract):
@@ -114,42 +103,6 @@ class EntryNews(Contract):
 
     client_order_id: str
     report: OrderReport
-
-
-class ReduceRequest(Contract):
-    """A person or a decision wants less of the position: the guard owns the exit."""
-
-    request_id: str
-    decision_id: str
-    permit: Permit | None = None
-    quantity: Decimal
-    owner: str | None = None
-    reason: str
-
-
-class GuardState(Contract):
-    """All that a guard carries through continue-as-new.
-
-    `entries` and `exits` hold the newest report of each order by client id; `stop` and `leaving` are the orders at the
-    venue now. The position is what was left before (dust, mostly) and what the reports add up to, net of commission
-    charged in the base asset.
-    """
-
-    opening: Decimal | None = None
-    expected: tuple[Expect, ...] = ()
-    entries: dict[str, OrderReport] = Field(default_factory=dict)
-    exits: dict[str, OrderReport] = Field(default_factory=dict)
-    stop: OrderRequest | None = None
-    leaving: OrderRequest | None = None
-    revision: int = 0
-    reduces: tuple[ReduceRequest, ...] = ()
-    lot: Lot | None = None
-    exit_reason: str | None = None
-    frozen: str | None = None
-    as_of: Utc | None = None
-
-
-GuardRequest.model_rebuild()
 
 
 class Settlement(Contract):

@@ -52,12 +52,24 @@ def order_story(report: OrderReport) -> str:
     return "\n\n".join(lines)
 
 
-def guard_story(*, position: Decimal, stop: Decimal | None, target: Decimal | None, frozen: str | None) -> str:
+def guard_story(
+    *,
+    position: Decimal,
+    stop: Decimal | None,
+    target: Decimal | None,
+    frozen: str | None,
+    leaving_because: str | None = None,
+    refuses_to_sell: bool = False,
+) -> str:
     """A position and what protects it."""
     lines = [f"**position** {plain(position)}"]
     lines.append(f"stop at the venue: {plain(stop)}" if stop is not None else "no stop at the venue")
     if target is not None:
         lines.append(f"target: {plain(target)}")
+    if leaving_because:
+        lines.append(f"**A person wants out: {leaving_because}.**")
+    if refuses_to_sell:
+        lines.append("**The venue refuses to sell. The stop stands; a person has to look.**")
     if frozen:
         lines.append(f"**Frozen: {frozen}. Waits for a person.**")
     return "\n\n".join(lines)

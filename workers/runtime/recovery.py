@@ -21,6 +21,7 @@ from activities.store.listing import accounts_and_symbols
 from activities.store.open_trades import OpenEntry, OpenTrade, open_trades
 from activities.store.port import Intent, StoreUnavailable
 from trading.ledger.outcome import position_quantity
+from trading.orders.guarding import TARGET
 from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, OrderType
 from trading.risk.desk import reserve
 from workers.runtime.site import Site
@@ -37,7 +38,7 @@ from workflows.names import (
 )
 from workflows.options import labels
 from workflows.order_execution import OrderExecution
-from workflows.position_guard import TARGET, PositionGuard
+from workflows.position_guard import PositionGuard
 from workflows.protocol import (
     DeskRequest,
     DeskState,
