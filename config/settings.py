@@ -127,6 +127,19 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
 
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, address: SecretStr | None) -> SecretStr | None:
+        if address is not None:
+            scheme, separator, rest = address.get_secret_value().partition("://")
+            if not separator or not rest.strip("/") or scheme not in {*_DRIVERS, *_DRIVERS.values()}:
+                raise ValueError(
+                    f"database {scheme[:30]!r} is unknown: allowed are postgresql://USER@HOST/NAME and sqlite:///PATH"
+                    if separator
+                    else "must be postgresql://USER@HOST/NAME or sqlite:///PATH"
+                )
+        return address
+
     @field_validator("market")
     @classmethod
     def _known_market(cls, name: str) -> str:

@@ -28,7 +28,28 @@ WRONG = [
     (("decide", "BTC/USDT"), {"PERENNIAL_PRIMARY_PROVIDER": "deepseek"}, "set DEEPSEEK_API_KEY"),
     (("worker", "--venue-url", "http://127.0.0.1:1"), {"PERENNIAL_SECONDARY_PROVIDER": "qwen"}, "DASHSCOPE_API_KEY"),
     (("worker", "--venue-url", "https://api.binance.com"), {}, "profile simulated refuses api.binance.com"),
+    (("worker", "--venue-url", "http://127.0.0.1:1", "--realm", "live"), {}, "realm 'live' is served by profile live"),
+    (("worker", "--venue-url", "http://127.0.0.1:1", "--realm", "mine"), {}, "realm 'mine' is unknown"),
+    (("worker", "--venue-url", "http://127.0.0.1:1", "--primary", "oracle"), {}, "provider 'oracle' is unknown"),
+    (("status",), {"PERENNIAL_DATABASE_URL": "mysql://u:hidden@h/n"}, "PERENNIAL_DATABASE_URL: database 'mysql'"),
+    (("status",), {"PERENNIAL_HOME": "/dev/null"}, "Not a directory"),
+    (("db", "migrate"), {"PERENNIAL_HOME": "/dev/null"}, "/dev/null"),
+    (("exchange-sim", "--db", "no/such/folder/venue.sqlite", "--data", "BTC/USDT=empty.csv"), {}, "does not exist"),
+    (("exchange-sim", "--db", "venue.sqlite", "--data", "BTC/USDT=empty.csv"), {}, "no rows"),
+    (("replay", "--data", "BTC/USDT=latin.csv", "--from", "2020-01-01", "--to", "2020-01-02"), {}, "not UTF-8 text"),
+    (("exchange-sim", "--db", "venue.sqlite", "--data", "BTC/USDT=latin.csv"), {}, "latin.csv: not UTF-8"),
+    (("exchange-sim", "--db", "venue.sqlite", "--data", "BTC/USDT=cut.csv.gz"), {}, "cut.csv.gz: not a gzip"),
 ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with candle files that nobody can trade on."""
+    header = "timestamp,open,high,low,close,volume\n"
+    (tmp_path / "empty.csv").write_text(header)
+    (tmp_path / "latin.csv").write_bytes(header.replace("close", "cl\xf6se").encode("latin-1"))
+    (tmp_path / "cut.csv.gz").write_bytes(b"this was never compressed")
+    return tmp_path
 
 
 def perennial(home: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -41,9 +62,9 @@ def perennial(home: Path, *words: str, **settings: str) -> subprocess.CompletedP
     ("words", "settings", "sentence"), WRONG, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
 )
 def test_a_wrong_request_is_one_sentence(
-    words: tuple[str, ...], settings: dict[str, str], sentence: str, tmp_path: Path
+    words: tuple[str, ...], settings: dict[str, str], sentence: str, folder: Path
 ) -> None:
-    ended = perennial(tmp_path, *words, **settings)
+    ended = perennial(folder, *words, **settings)
     assert ended.returncode == 2, ended.stderr
     assert sentence in ended.stderr
     assert ended.stderr.startswith("perennial: ")

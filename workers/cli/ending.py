@@ -77,6 +77,10 @@ def _told(error: Exception) -> int:
     if type(error).__name__ in _OUTSIDE:
         say(f"perennial: {error}")
         return WRONG_REQUEST
+    if isinstance(error, OSError):  # a folder that cannot be written, a full disk, a port that is taken
+        where = f": {error.filename}" if error.filename else ""
+        say(f"perennial: {error.strerror or error}{where}")
+        return WRONG_REQUEST
     import traceback
 
     traceback.print_exception(error, file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,20 +37,27 @@ def exchange_sim(
     names = tuple(name.strip().upper() for name in symbols.split(",") if name.strip())
     if not files and not (names and generate_from and days):
         raise Refusal("a venue needs candles: --data BTC/USDT=FILE, or --symbols with --generate-from and --days")
-    run_from_arguments(
-        db=db,
-        port=port,
-        data=tuple(f"{symbol}={path}" for symbol, path in files.items()),
-        generate_symbols=names,
-        generate_start=time_of(generate_from, "--generate-from") if generate_from else None,
-        generate_days=days,
-        generate_crash_days=tuple(crash_day or ()),
-        generate_seed=seed,
-        seed=seed,
-        start=time_of(start, "--start") if start else None,
-        clock=clock,
-        rate_limits=rate_limits,
-    )
+    if not Path(db).expanduser().absolute().parent.is_dir():
+        raise Refusal(f"--db {db}: its folder does not exist")
+    first = time_of(generate_from, "--generate-from") if generate_from else None
+    begins = time_of(start, "--start") if start else None
+    try:
+        run_from_arguments(
+            db=db,
+            port=port,
+            data=tuple(f"{symbol}={path}" for symbol, path in files.items()),
+            generate_symbols=names,
+            generate_start=first,
+            generate_days=days,
+            generate_crash_days=tuple(crash_day or ()),
+            generate_seed=seed,
+            seed=seed,
+            start=begins,
+            clock=clock,
+            rate_limits=rate_limits,
+        )
+    except ValueError as wrong:
+        raise Refusal(str(wrong)) from wrong
 
 
 COMMANDS = {"exchange-sim": command("exchange-sim", exchange_sim)}

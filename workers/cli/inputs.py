@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import re
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workers.cli.ending import Refusal
+
+if TYPE_CHECKING:
+    from trading.candles import CandleSeries
 
 _SYMBOL = re.compile(r"^[A-Z0-9]{2,12}/[A-Z0-9]{2,12}$")
 _ENDINGS = (".csv", ".csv.gz", ".parquet")
@@ -51,10 +57,53 @@ def files_of(pairs: Iterable[str]) -> dict[str, str]:
             raise Refusal(f"--data names {symbol} twice")
         if not path.endswith(_ENDINGS):
             raise Refusal(f"--data {symbol}={path}: allowed are files ending in {', '.join(_ENDINGS)}")
-        if not Path(path).expanduser().is_file():
+        file = Path(path).expanduser()
+        if not file.is_file():
             raise Refusal(f"--data {symbol}={path}: no such file")
-        files[symbol] = str(Path(path).expanduser().absolute())
+        if why := _unreadable(file):
+            raise Refusal(f"--data {symbol}={path}: {why}")
+        files[symbol] = str(file.absolute())
     return files
+
+
+def _unreadable(file: Path) -> str:
+    """Why the file holds no text that candles could be read from, said before a stack is started for it."""
+    if file.suffix == ".parquet":
+        return ""
+    try:
+        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return "not UTF-8 text"
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        return "not a gzip file, or cut short"
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def histories_of(files: Mapping[str, str]) -> dict[str, CandleSeries]:
+    """The candles of the files, read before anything is started: a broken file is told with its line."""
+    from workers.exchange_sim.data import read_series
+
+    histories = {}
+    for symbol, path in files.items():
+        try:
+            histories[symbol] = read_series(symbol, Path(path))
+        except (ValueError, EOFError, OSError) as wrong:
+            raise Refusal(f"--data {symbol}={path}: {wrong}") from None
+    return histories
+
+
+def check_period(histories: Mapping[str, CandleSeries], *, start: datetime, end: datetime) -> None:
+    """Refuse a period of which a history lacks the first or the last day."""
+    for symbol, series in histories.items():
+        opens, closes = series.candles[0].open_time, series.candles[-1].open_time + series.step
+        if start < opens or start >= closes or end - timedelta(days=1) >= closes:
+            raise Refusal(
+                f"the period {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} is not in the history of {symbol}, "
+                f"which has {opens:%Y-%m-%d %H:%M} to {closes:%Y-%m-%d %H:%M}"
+            )
 
 
 def amount_of(text: str, option: str) -> Decimal:

@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from config.markets import Profile, check_venue_host
-from config.settings import Settings, load_settings
+from config.providers import PROVIDERS
+from config.settings import Settings, SettingsError, load_settings
 from trading.decision.models import Role
 from trading.ids import check_realm
 from workers.runtime.site import ALL_ROLES, ModelChoice, Site, VenueKey
@@ -46,16 +47,25 @@ def site_of(
 ) -> Site:
     """The site of a worker. Raises `SettingsError` or `ValueError`, each naming the setting and what is allowed.
 
-    A realm other than the profile's own belongs to a trial, and a trial's venue is always a simulated one.
+    A realm other than the profile's own belongs to a trial, and a trial's venue is always a simulated one; no profile
+    serves another profile's realm, or a simulated market would fill orders that were meant for a real one.
     """
+    for provider in (primary, secondary):
+        if provider and provider not in PROVIDERS:
+            raise ValueError(f"model provider {provider!r} is unknown: allowed are {', '.join(sorted(PROVIDERS))}")
     chosen = settings.model_copy(
         update={
             name: value for name, value in (("primary_provider", primary), ("secondary_provider", secondary)) if value
         }
     )
     row = settings.venue_row
-    if realm and realm != settings.realm and settings.profile is not Profile.SIMULATED:
-        raise ValueError(f"realm {realm!r} is a trial's: it runs on profile simulated, not {settings.profile.value}")
+    if realm and check_realm(realm) != settings.realm:
+        if realm in {profile.value for profile in Profile}:
+            raise ValueError(f"realm {realm!r} is served by profile {realm}, not by {settings.profile.value}")
+        if settings.profile is not Profile.SIMULATED:
+            raise ValueError(
+                f"realm {realm!r} is a trial's: it runs on profile simulated, not {settings.profile.value}"
+            )
     address = check_venue_host(settings.profile, venue_url) if venue_url else settings.venue_address()
     codec_active, codec_keys = settings.codec()
     return Site(
@@ -120,20 +130,23 @@ async def serve_from_settings(
     from workers.runtime.process import serve
 
     settings = load_settings()
-    configure_logging(settings.log_level)
-    site = site_of(
-        settings,
-        roles=roles,
-        realm=realm,
-        venue=venue,
-        venue_url=venue_url,
-        database_url=database_url,
-        health_port=health_port,
-        primary=primary,
-        secondary=secondary,
-        build_id=build_id,
-        think_s=think_s,
-    )
+    configure_logging(settings.log_level, secrets=settings.secrets())
+    try:
+        site = site_of(
+            settings,
+            roles=roles,
+            realm=realm,
+            venue=venue,
+            venue_url=venue_url,
+            database_url=database_url,
+            health_port=health_port,
+            primary=primary,
+            secondary=secondary,
+            build_id=build_id,
+            think_s=think_s,
+        )
+    except ValueError as wrong:
+        raise SettingsError(str(wrong)) from None
     client = await connect(
         target=temporal, namespace=namespace, codec_active=site.codec_active, codec_keys=site.codec_keys
     )
