@@ -12,7 +12,7 @@ import typer
 from config.markets import DEFAULT_ACCOUNTS, Profile
 from workers.cli.command import command
 from workers.cli.ending import Refusal, emit, run, say
-from workers.cli.inputs import files_of
+from workers.cli.inputs import files_of, histories_of
 from workers.cli.place import children_environment, lasting_spec, settings_or_refusal
 
 
@@ -24,7 +24,9 @@ def up(
 
     Example: perennial up
     """
-    run(lambda: _up(files_of(data or []), as_json=json))
+    files = files_of(data or [])
+    histories_of(files)
+    run(lambda: _up(files, as_json=json))
 
 
 async def _up(files: dict[str, str], *, as_json: bool) -> None:

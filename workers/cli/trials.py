@@ -17,7 +17,7 @@ import typer
 
 from workers.cli.command import command
 from workers.cli.ending import NotWell, Refusal, emit, run, say
-from workers.cli.inputs import amount_of, day_end_of, duration_of, files_of, time_of
+from workers.cli.inputs import amount_of, check_period, day_end_of, duration_of, files_of, histories_of, time_of
 
 if TYPE_CHECKING:
     from workers.stack.home import Home
@@ -85,6 +85,8 @@ def replay(
     names = tuple(name.strip() for name in accounts.split(",") if name.strip())
     if not names or len(set(names)) != len(names):
         raise Refusal(f"--accounts {accounts!r} must name at least one account, each once")
+    every, capital_usd = duration_of(decide_every, "--decide-every"), amount_of(capital, "--capital")
+    check_period(histories_of(files), start=first, end=last)
     spec = CampaignSpec(
         kind="replay",
         market=MarketSource(files=files, seed=seed),
@@ -92,8 +94,8 @@ def replay(
         start=first,
         end=last,
         accounts=names,
-        capital_usd=amount_of(capital, "--capital"),
-        decide_every=duration_of(decide_every, "--decide-every"),
+        capital_usd=capital_usd,
+        decide_every=every,
         kills=kills,
         kill_seed=seed,
         web_ui=web_ui,
