@@ -5,14 +5,26 @@ from __future__ import annotations
 from activities.store.accounts import AccountRows
 from activities.store.answers import AnswerRows
 from activities.store.blobs import BlobRows, RecentTexts
+from activities.store.day_plans import DayPlanRows
 from activities.store.decisions import DecisionRows
 from activities.store.engine import Database
 from activities.store.journal import JournalRows
 from activities.store.ledger_reader import LedgerRows
 from activities.store.periods import PeriodRows
+from activities.store.playbook_registry import PlaybookRows
 
 
-class Store(BlobRows, AnswerRows, JournalRows, AccountRows, DecisionRows, LedgerRows, PeriodRows):
+class Store(
+    BlobRows,
+    AnswerRows,
+    JournalRows,
+    AccountRows,
+    DecisionRows,
+    LedgerRows,
+    PeriodRows,
+    DayPlanRows,
+    PlaybookRows,
+):
     """All ports of `activities.store.port`, over one migrated database and one event loop."""
 
     def __init__(self, database: Database) -> None:

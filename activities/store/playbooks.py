@@ -7,10 +7,9 @@ import json
 from sqlalchemy import select
 
 from activities.store.open import Store
+from activities.store.playbook_registry import PLAYBOOK_TYPE
 from activities.store.tables import BlobRow
 from trading.playbook import Playbook, to_json
-
-PLAYBOOK_TYPE = "application/vnd.perennial.playbook+json"
 
 
 async def keep_playbook(store: Store, playbook: Playbook) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -21,6 +21,9 @@ from trading.decision.models import (
 )
 from trading.ledger.positions import Position
 from trading.orders.models import Fill, OrderKey, OrderReport, OrderRequest, OrderStatus, VenueOrder
+from trading.planning.hours import MarketHours
+from trading.planning.models import DayNumbers, DayPlan
+from trading.playbook import Playbook
 from trading.risk.models import Exposure, GateAnswer, Mode
 
 
@@ -184,6 +187,31 @@ class AccountBook(Protocol):
         ...
 
 
+class AuditEntry(Contract):
+    """One line of the audit: who did what to whom, when and why. `at` is wall-clock time."""
+
+    operation_id: str
+    subject: str
+    what: str
+    who: str
+    reason: str
+    at: Utc
+
+
+class Audit(Protocol):
+    """What people did, and what limits did in their place."""
+
+    async def record_hand(
+        self, realm: str, *, operation_id: str, subject: str, what: str, who: str, reason: str
+    ) -> None:
+        """Written once for an operation id: a repeat changes nothing."""
+        ...
+
+    async def audit(self, realm: str, *, subject: str | None = None, limit: int = 100) -> tuple[AuditEntry, ...]:
+        """The newest entries, newest first; of one subject, or of a decision's proposals where it ends with `-`."""
+        ...
+
+
 class Decisions(Protocol):
     """Decision cards, from their opening to their end."""
 
@@ -268,3 +296,96 @@ class Periods(Protocol):
         ...
 
     async def find_report(self, realm: str, *, kind: str, account: str, period: str) -> str | None: ...
+
+
+class PlaybookRefused(ValueError):
+    """A playbook that cannot be made active; the message says why and what is allowed.
+
+    `code` is `unknown_version`, `loosens`, `nothing_earlier` or `no_reason`.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class RegisteredPlaybook(Contract):
+    """One row of the registry. `status` is `candidate`, `active` or `retired`; a realm has one active version.
+
+    `created_from` says what made it (`first use`, a reflection's id, a person); `replaced` is the version that it took
+    over from when it was last activated, and the one that a rollback goes to.
+    """
+
+    version: str
+    parent: str | None
+    status: str
+    created_from: str
+    who: str
+    why: str
+    content_hash: str
+    replaced: str | None = None
+
+
+class PlaybookRegistry(Protocol):
+    """The playbook's versions of a lasting realm. A version is never changed, only its status is."""
+
+    async def active_playbook(self, realm: str) -> RegisteredPlaybook:
+        """The active version; where the realm has none yet, the first playbook is registered and active."""
+        ...
+
+    async def register_playbook(
+        self, realm: str, playbook: Playbook, *, created_from: str, who: str, why: str
+    ) -> RegisteredPlaybook:
+        """Keep a candidate; a version that is there already is returned as it is."""
+        ...
+
+    async def playbooks(self, realm: str) -> tuple[RegisteredPlaybook, ...]:
+        """All versions of the realm in the order in which they were registered."""
+        ...
+
+    async def activate_playbook(
+        self, realm: str, version: str, *, reason: str, who: str, approve_loosening: bool = False
+    ) -> RegisteredPlaybook:
+        """Make `version` the active one and audit it; activating the active one changes nothing.
+
+        Raises `PlaybookRefused` for an unknown version, for an empty reason or name, and for one that loosens a limit
+        of the active one without `approve_loosening` (X52).
+        """
+        ...
+
+    async def rollback_playbook(
+        self, realm: str, *, reason: str, who: str, approve_loosening: bool = False
+    ) -> RegisteredPlaybook:
+        """Make the version active that the active one replaced; refused as an activation is."""
+        ...
+
+
+class KeptPlan(Contract):
+    """A day's plan as the database has it: the whole, and each account's part, by content hash."""
+
+    period: str
+    as_of: Utc
+    plan_hash: str
+    accounts: tuple[tuple[str, str], ...] = ()
+
+
+class DayPlans(Protocol):
+    """Plans of whole days: the first of a period is the one, for all its accounts."""
+
+    async def find_day_plan(self, realm: str, period: str) -> KeptPlan | None: ...
+
+    async def keep_day_plan(self, realm: str, plan: DayPlan) -> KeptPlan:
+        """Store the plan and its parts in one transaction, or return what is kept for the day already."""
+        ...
+
+    async def day_plan_before(self, realm: str, period: str) -> DayPlan | None:
+        """The newest plan of an earlier day."""
+        ...
+
+    async def day_numbers(self, realm: str, accounts: Sequence[str], *, day: date, hours: MarketHours) -> DayNumbers:
+        """What the local `day` came to for each account: equity, closed trades, decisions and entries."""
+        ...
+
+    async def held_symbols(self, realm: str, account: str, *, as_of: datetime) -> frozenset[str]:
+        """The symbols of which the fills up to `as_of` leave more than dust."""
+        ...

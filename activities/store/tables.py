@@ -340,6 +340,23 @@ class ReportRow(Row):
     content_hash: Mapped[str]
 
 
+class PlaybookRow(Row):
+    """A version of the playbook in a lasting realm; its text is the blob. Only `status` and `replaced` ever change."""
+
+    __tablename__ = "playbooks"
+    realm: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int]
+    parent: Mapped[str | None]
+    status: Mapped[str]
+    created_from: Mapped[str]
+    who: Mapped[str]
+    why: Mapped[str]
+    content_hash: Mapped[str]
+    replaced: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(info=WALL)
+
+
 class AuditRow(Row):
     """Who changed what about an account; written with the change, in its transaction."""
 

@@ -318,9 +318,25 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("realm", "account", name=op.f("pk_gates")),
     )
+    op.create_table(
+        "playbooks",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("created_from", sa.Text(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("content_hash", sa.Text(), nullable=False),
+        sa.Column("replaced", sa.Text(), nullable=True),
+        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "version", name=op.f("pk_playbooks")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("playbooks")
     op.drop_table("gates")
     op.drop_table("findings")
     op.drop_index(op.f("ix_fills_realm_account_client_order_id"), table_name="fills")

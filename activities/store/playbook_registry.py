@@ -1,0 +1,191 @@
+"""The registry of playbooks: one active version a realm, candidates beside it, every change of it audited."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import and_, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from activities.store.blobs import keep_blob, load_blob
+from activities.store.engine import Database
+from activities.store.port import PlaybookRefused, RegisteredPlaybook
+from activities.store.tables import AuditRow, PlaybookRow
+from trading.ids import content_hash
+from trading.playbook import Playbook, first_playbook, from_json, to_json
+from trading.policy.table import loosens
+
+PLAYBOOK_TYPE = "application/vnd.perennial.playbook+json"
+CANDIDATE, ACTIVE, RETIRED = "candidate", "active", "retired"
+
+
+class PlaybookRows:
+    """`PlaybookRegistry` over the tables."""
+
+    _database: Database
+
+    async def active_playbook(self, realm: str) -> RegisteredPlaybook:
+        async with self._database.read() as connection:
+            found = await _active(connection, realm)
+        if found is not None:
+            return found
+        async with self._database.write() as connection:
+            await self._database.serialise(connection, realm, "playbooks")
+            found = await _active(connection, realm)
+            if found is not None:
+                return found
+            first, why = first_playbook(), "nothing was registered yet"
+            await self._insert(connection, realm, first, ACTIVE, created_from="first use", who="perennial", why=why)
+            return await _known(connection, realm, first.version)
+
+    async def register_playbook(
+        self, realm: str, playbook: Playbook, *, created_from: str, who: str, why: str
+    ) -> RegisteredPlaybook:
+        await self.active_playbook(realm)
+        async with self._database.write() as connection:
+            await self._database.serialise(connection, realm, "playbooks")
+            if await _find(connection, realm, playbook.version) is None:
+                await self._insert(connection, realm, playbook, CANDIDATE, created_from=created_from, who=who, why=why)
+            return await _known(connection, realm, playbook.version)
+
+    async def playbooks(self, realm: str) -> tuple[RegisteredPlaybook, ...]:
+        query = select(PlaybookRow.__table__).where(PlaybookRow.realm == realm).order_by(PlaybookRow.number)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return tuple(RegisteredPlaybook.model_validate(dict(row)) for row in rows)
+
+    async def activate_playbook(
+        self, realm: str, version: str, *, reason: str, who: str, approve_loosening: bool = False
+    ) -> RegisteredPlaybook:
+        _signed(reason, who)
+        await self.active_playbook(realm)
+        async with self._database.write() as connection:
+            await self._database.serialise(connection, realm, "playbooks")
+            active = await _active(connection, realm)
+            wanted = await _known(connection, realm, version)
+            assert active is not None, "the registry has an active version from its first use on"
+            if wanted.version == active.version:
+                return active
+            await _check_loosening(connection, active, wanted, approved=approve_loosening)
+            await _set(connection, realm, active.version, status=RETIRED)
+            await _set(connection, realm, wanted.version, status=ACTIVE, replaced=active.version)
+            await self._audit(connection, realm, f"activate {version} after {active.version}", reason=reason, who=who)
+            return await _known(connection, realm, version)
+
+    async def rollback_playbook(
+        self, realm: str, *, reason: str, who: str, approve_loosening: bool = False
+    ) -> RegisteredPlaybook:
+        _signed(reason, who)
+        await self.active_playbook(realm)
+        async with self._database.write() as connection:
+            await self._database.serialise(connection, realm, "playbooks")
+            active = await _active(connection, realm)
+            assert active is not None, "the registry has an active version from its first use on"
+            if active.replaced is None:
+                raise PlaybookRefused("nothing_earlier", f"version {active.version} of {realm} replaced no other one")
+            wanted = await _known(connection, realm, active.replaced)
+            await _check_loosening(connection, active, wanted, approved=approve_loosening)
+            await _set(connection, realm, active.version, status=RETIRED, replaced=None)
+            await _set(connection, realm, wanted.version, status=ACTIVE)
+            what = f"rollback {active.version} to {wanted.version}"
+            await self._audit(connection, realm, what, reason=reason, who=who)
+            return await _known(connection, realm, wanted.version)
+
+    async def _insert(
+        self,
+        connection: AsyncConnection,
+        realm: str,
+        playbook: Playbook,
+        status: str,
+        *,
+        created_from: str,
+        who: str,
+        why: str,
+    ) -> None:
+        text = to_json(playbook)
+        name = content_hash(text)
+        await keep_blob(self._database, connection, name, text, media_type=PLAYBOOK_TYPE)
+        count = select(func.count()).select_from(PlaybookRow).where(PlaybookRow.realm == realm)
+        values: dict[str, Any] = {
+            "realm": realm,
+            "version": playbook.version,
+            "number": (await connection.execute(count)).scalar_one() + 1,
+            "parent": playbook.parent,
+            "status": status,
+            "created_from": created_from,
+            "who": who,
+            "why": why,
+            "content_hash": name,
+            "replaced": None,
+            "created_at": datetime.now(UTC),
+        }
+        await self._database.add(connection, PlaybookRow, values)
+        await self._audit(connection, realm, f"register {playbook.version} as {status}", reason=why, who=who)
+
+    async def _audit(self, connection: AsyncConnection, realm: str, what: str, *, reason: str, who: str) -> None:
+        count = (
+            select(func.count()).select_from(AuditRow).where(AuditRow.realm == realm, AuditRow.subject == "playbook")
+        )
+        number = (await connection.execute(count)).scalar_one() + 1
+        entry = content_hash("|".join(("playbook", str(number), what)))[:32]
+        await self._database.add(
+            connection,
+            AuditRow,
+            {
+                "realm": realm,
+                "entry_id": entry,
+                "subject": "playbook",
+                "what": what,
+                "who": who,
+                "reason": reason,
+                "at": datetime.now(UTC),
+            },
+        )
+
+
+def _signed(reason: str, who: str) -> None:
+    if not reason.strip() or not who.strip():
+        raise PlaybookRefused("no_reason", "a change of the playbook names a reason and who made it")
+
+
+async def _check_loosening(
+    connection: AsyncConnection, active: RegisteredPlaybook, wanted: RegisteredPlaybook, *, approved: bool
+) -> None:
+    fields = loosens((await _text(connection, active)).policy, (await _text(connection, wanted)).policy)
+    if fields and not approved:
+        raise PlaybookRefused(
+            "loosens", f"version {wanted.version} loosens {', '.join(fields)}: a person must approve that"
+        )
+
+
+async def _text(connection: AsyncConnection, row: RegisteredPlaybook) -> Playbook:
+    text = await load_blob(connection, row.content_hash)
+    assert text is not None, "a registered playbook is stored in the transaction of its row"
+    return from_json(text)
+
+
+async def _set(connection: AsyncConnection, realm: str, version: str, **values: Any) -> None:
+    mine = and_(PlaybookRow.realm == realm, PlaybookRow.version == version)
+    await connection.execute(update(PlaybookRow).where(mine).values(**values))
+
+
+async def _active(connection: AsyncConnection, realm: str) -> RegisteredPlaybook | None:
+    query = select(PlaybookRow.__table__).where(PlaybookRow.realm == realm, PlaybookRow.status == ACTIVE)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else RegisteredPlaybook.model_validate(dict(row))
+
+
+async def _find(connection: AsyncConnection, realm: str, version: str) -> RegisteredPlaybook | None:
+    query = select(PlaybookRow.__table__).where(PlaybookRow.realm == realm, PlaybookRow.version == version)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else RegisteredPlaybook.model_validate(dict(row))
+
+
+async def _known(connection: AsyncConnection, realm: str, version: str) -> RegisteredPlaybook:
+    found = await _find(connection, realm, version)
+    if found is None:
+        query = select(PlaybookRow.version).where(PlaybookRow.realm == realm).order_by(PlaybookRow.number)
+        known = ", ".join((await connection.execute(query)).scalars())
+        raise PlaybookRefused("unknown_version", f"playbook {version!r} is unknown in {realm}: allowed are {known}")
+    return found
