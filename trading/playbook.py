@@ -19,7 +19,7 @@ from trading.money import plain
 from trading.policy.model import Policy
 from trading.policy.table import differences
 from trading.prompt_text import SYSTEM, TASK
-from trading.strategies.library import LIBRARY
+from trading.strategies.library import STRATEGIES
 from trading.strategies.models import Strategy
 
 VERSION_LENGTH = 12
@@ -125,7 +125,7 @@ def first_playbook(policy: Policy | None = None) -> Playbook:
         policy=policy or Policy(),
         principles=FIRST_PRINCIPLES,
         prompts=PromptSet(version="1", system=SYSTEM, task=TASK),
-        strategies=tuple(LIBRARY.values()),
+        strategies=tuple(STRATEGIES.values()),
         role_weights=(
             RoleWeight(role="primary", weight=Decimal("0.5")),
             RoleWeight(role="secondary", weight=Decimal("0.5")),

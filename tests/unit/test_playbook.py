@@ -27,7 +27,7 @@ from trading.playbook import (
 from trading.policy.model import Policy
 from trading.policy.table import changed
 from trading.prompt_text import DATA_BEGIN, DATA_END
-from trading.strategies.library import LIBRARY
+from trading.strategies.library import LIBRARY, STRATEGIES
 
 
 def test_first_playbook_is_the_same_in_every_process() -> None:
@@ -39,7 +39,9 @@ def test_first_playbook_is_the_same_in_every_process() -> None:
 
 def test_first_playbook_holds_the_whole_library_and_the_four_memory_principles() -> None:
     playbook = first_playbook()
-    assert {row.name for row in playbook.strategies} == set(LIBRARY)
+    assert {row.name for row in playbook.strategies} == set(STRATEGIES)
+    assert set(LIBRARY) < set(STRATEGIES)
+    assert len(STRATEGIES) == 12, "two rule analysts and the ten of the first gene pool"
     texts = " ".join(row.text for row in playbook.principles[:4])
     for idea in ("history", "recent failure", "Experience first", "more conservative"):
         assert idea in texts

@@ -8,12 +8,13 @@ from typing import Self
 from pydantic import model_validator
 
 from trading.policy.decision import DecisionPolicy
+from trading.policy.evolution import EvolutionPolicy
 from trading.policy.gate import GatePolicy
 from trading.policy.regimes import BY_DANGER, RegimePolicy
 from trading.policy.review import ReviewPolicy
 
 
-class Policy(ReviewPolicy, GatePolicy, RegimePolicy, DecisionPolicy):
+class Policy(ReviewPolicy, GatePolicy, RegimePolicy, DecisionPolicy, EvolutionPolicy):
     """All thresholds of one playbook version.
 
     Every field carries its default, bounds, unit, capability, code and looser direction; `trading.policy.table` reads
@@ -32,6 +33,9 @@ class Policy(ReviewPolicy, GatePolicy, RegimePolicy, DecisionPolicy):
         ):
             if getattr(self, low) > getattr(self, high):
                 raise ValueError(f"{low} {getattr(self, low)} must not be above {high} {getattr(self, high)}")
+        weights = self.score_win_weight + self.score_sharpe_weight
+        if weights > 1:
+            raise ValueError(f"score_win_weight and score_sharpe_weight must not be above 1 together, found {weights}")
         for family in ("total_fraction", "size_factor", "leverage", "max_positions"):
             for calm, danger in pairwise(BY_DANGER):
                 least, most = f"{family}_{danger.value}", f"{family}_{calm.value}"

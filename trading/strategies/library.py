@@ -1,4 +1,4 @@
-"""The rows that ship with the agent: two rule analysts that often disagree and agree on a dip."""
+"""The rows that ship with the agent: two rule analysts that often disagree and agree on a dip, and the gene pool."""
 
 from __future__ import annotations
 
@@ -6,20 +6,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
-from trading.strategies.models import Condition, Op, Score, Setup, StopRule, Strategy, Term
-
-
-def _number(condition_id: str, fact: str, op: Op, value: str) -> Condition:
-    return Condition(id=condition_id, fact=fact, op=op, number=Decimal(value))
-
-
-def _fact(condition_id: str, fact: str, op: Op, other: str, factor: str = "1") -> Condition:
-    return Condition(id=condition_id, fact=fact, op=op, other_fact=other, factor=Decimal(factor))
-
-
-def _label(condition_id: str, fact: str, op: Op, *labels: str) -> Condition:
-    return Condition(id=condition_id, fact=fact, op=op, labels=labels)
-
+from trading.strategies.conditions import label as _label
+from trading.strategies.conditions import number as _number
+from trading.strategies.conditions import other_fact as _fact
+from trading.strategies.gene_pool import GENE_POOL
+from trading.strategies.models import Op, Score, Setup, StopRule, Strategy, Term
 
 RULES_MOMENTUM = Strategy(
     name="rules-momentum",
@@ -155,12 +146,15 @@ RULES_REVERSION = Strategy(
 )
 
 LIBRARY: Mapping[str, Strategy] = MappingProxyType({row.name: row for row in (RULES_MOMENTUM, RULES_REVERSION)})
-"""The built-in strategies by name."""
+"""The rule analysts by name."""
+
+STRATEGIES: Mapping[str, Strategy] = MappingProxyType({**LIBRARY, **{row.name: row for row in GENE_POOL}})
+"""Every built-in strategy by name: what the first playbook holds and a back-test can name."""
 
 
 def strategy(name: str) -> Strategy:
     """The built-in strategy `name`, or `LookupError` that names the known ones."""
     try:
-        return LIBRARY[name]
+        return STRATEGIES[name]
     except KeyError:
-        raise LookupError(f"strategy {name!r} is unknown: allowed are {', '.join(sorted(LIBRARY))}") from None
+        raise LookupError(f"strategy {name!r} is unknown: allowed are {', '.join(sorted(STRATEGIES))}") from None

@@ -1,0 +1,61 @@
+"""The figures of a back-test, from its trades and its equity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from trading.backtest.models import Metrics, Trade
+from trading.money import ONE, ZERO
+from trading.portfolio import max_drawdown, returns_of, sharpe, sortino
+
+_INSTANT = timedelta(microseconds=1)
+
+
+def metrics_of(
+    *,
+    trades: Sequence[Trade],
+    closes: Sequence[datetime],
+    equity: Sequence[Decimal],
+    capital_usd: Decimal,
+    traded_usd: Decimal,
+    fees_usd: Decimal,
+    bars_held: int,
+    ambiguous_candles: int,
+    buy_and_hold_return: Decimal,
+    days_per_year: int,
+) -> Metrics:
+    """Everything that a strategy is judged by; `equity[i]` stands at `closes[i]`."""
+    daily = daily_returns(closes, equity, capital_usd=capital_usd)
+    wins = sum((trade.pnl_usd for trade in trades if trade.pnl_usd > 0), ZERO)
+    losses = -sum((trade.pnl_usd for trade in trades if trade.pnl_usd < 0), ZERO)
+    count = len(trades)
+    return Metrics(
+        trades=count,
+        days=len(daily),
+        total_return=equity[-1] / capital_usd - ONE,
+        sharpe=sharpe(daily, periods_per_year=days_per_year),
+        sortino=sortino(daily, periods_per_year=days_per_year),
+        max_drawdown=max_drawdown((capital_usd, *equity)),
+        win_rate=Decimal(sum(trade.is_win for trade in trades)) / count if count else None,
+        profit_factor=wins / losses if losses else None,
+        expectancy=sum((trade.return_fraction for trade in trades), ZERO) / count if count else None,
+        exposure=Decimal(bars_held) / len(closes),
+        turnover=traded_usd / capital_usd,
+        fees_usd=fees_usd,
+        buy_and_hold_return=buy_and_hold_return,
+        ambiguous_candles=ambiguous_candles,
+    )
+
+
+def daily_equity(closes: Sequence[datetime], equity: Sequence[Decimal]) -> dict[date, Decimal]:
+    """The last equity of each day of UTC; a close at midnight belongs to the day that it ends."""
+    return {(at - _INSTANT).date(): value for at, value in zip(closes, equity, strict=True)}
+
+
+def daily_returns(
+    closes: Sequence[datetime], equity: Sequence[Decimal], *, capital_usd: Decimal
+) -> tuple[Decimal, ...]:
+    """The return of each day that has a close; the first from the opening capital."""
+    return returns_of((capital_usd, *daily_equity(closes, equity).values()))

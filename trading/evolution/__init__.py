@@ -1,0 +1,1 @@
+"""How strategies are scored, varied, tested, promoted and culled, without fooling ourselves."""
