@@ -7,11 +7,13 @@ import contextlib
 import os
 import statistics
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from activities.store.open import open_store
+from activities.store.playbooks import keep_playbook
 from trading.decision.models import DecisionHead
 from trading.ids import decision_id
 from trading.playbook import first_playbook
@@ -67,25 +69,32 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def bench_house(*, think_s: str = "0", roles: Sequence[str] = ("",)) -> AsyncIterator[Bench]:
-    """A throw-away house whose market stands still at `AS_OF`."""
+async def bench_house(
+    *,
+    think_s: str = "0",
+    roles: Sequence[str] = ("",),
+    provider: str = "",
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> AsyncIterator[Bench]:
+    """A throw-away house whose market stands still at `AS_OF`; `environment` is added to its parts' own."""
     spec = HouseSpec(
         realm="bench-decisions",
         market=MarketSource(symbols=SYMBOLS, seed=2, generated_from=START, generated_days=30),
         start_at=AS_OF,
         think_s=think_s,
+        primary=provider or "rules-momentum",
+        secondary=provider or "rules-reversion",
     )
+    env = {**trial_environment(os.environ).env, **environment}
     with throw_away_home() as home:
-        async with house(
-            home, replace(spec, worker_roles=tuple(roles)), env=trial_environment(os.environ).env
-        ) as running:
+        async with house(home, replace(spec, worker_roles=tuple(roles)), env=env) as running:
             store = await open_store(running.database_url)
             try:
                 place = operator.Place(
                     realm=spec.realm, venue=VENUE, venue_url=running.venue_url, client=running.client, store=store
                 )
                 playbook = first_playbook()
-                playbook_hash = await operator.keep_playbook(store, playbook)
+                playbook_hash = await keep_playbook(store, playbook)
                 await operator.open_simulated_accounts(place, ("composite",), playbook_hash=playbook_hash)
                 yield Bench(running, place, playbook_hash, playbook.version)
             finally:

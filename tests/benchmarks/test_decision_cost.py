@@ -42,15 +42,11 @@ async def test_one_decision_at_model_latency(think_ms: int, capsys: pytest.Captu
 async def test_decisions_a_second_at_50_ms(capsys: pytest.CaptureFixture[str]) -> None:
     async with bench_house(think_s="0.05") as bench:
         await throughput(bench, decisions=10, at_once=10)
-        rate = await _best(bench, decisions=80, at_once=16)
+        rate = await throughput(bench, decisions=80, at_once=16)
         rss_mb = _rss_mb(bench.running.stack.pids["worker-1"])
     assert rate > 0
     with capsys.disabled():
         sys.stdout.write(f"\none worker, models of 50 ms, 16 at once: {rate:.1f} decisions/s; worker {rss_mb:.0f} MB\n")
-
-
-async def _best(bench: object, *, decisions: int, at_once: int) -> float:
-    return await throughput(bench, decisions=decisions, at_once=at_once)  # type: ignore[arg-type]
 
 
 def test_help_and_install_size(capsys: pytest.CaptureFixture[str]) -> None:
