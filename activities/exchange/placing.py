@@ -38,10 +38,13 @@ class Patience:
     """How long one attempt tries, how often an entry is sent, and whether time may decide at all.
 
     `decides` False is a campaign's: there only answers decide, so an attempt out of time is simply tried again.
+    `entry_valid_s` is the greatest age, in the market's time, of the observation behind an entry when it is sent: what
+    waited longer (a laptop slept, no worker lived) trades the past (architecture §3).
     """
 
     tries_for_s: float = 90.0
     entry_sends: int = 3
+    entry_valid_s: float = 120.0
     decides: bool = True
 
 
@@ -88,6 +91,8 @@ class OrderPlacement:
         intent = await self._journal.find_intent(request.key)
         if intent is not None:
             return await self._continue(request, intent)
+        if stale := await self._stale(request):
+            return _never_intended(request, stale)
         try:
             prepared = await self._exchange.prepare(request)
             intent = await self._journal.record_intent(request, prepared)
@@ -199,6 +204,8 @@ class OrderPlacement:
         """A new timestamp for the same id, written down; the reason where it may not be sent any more."""
         while True:
             try:
+                if stale := await self._stale(request):
+                    return stale
                 send.prepared = await self._exchange.prepare(request)
                 intent = await self._journal.record_resend(request.key, send.prepared)
             except VenueUnavailable as silent:
@@ -212,6 +219,16 @@ class OrderPlacement:
                 send.is_again, send.is_overtaken = True, intent.sends != send.sends
                 send.sends = intent.sends
                 return None
+
+    async def _stale(self, request: OrderRequest) -> str | None:
+        """Why an entry is too old to be sent now; exits and stops never are, and a campaign's clock waits for it."""
+        if not (request.raises_exposure and self._patience.decides):
+            return None
+        age_s = (await self._exchange.market_time() - request.as_of).total_seconds()
+        if abs(age_s) <= self._patience.entry_valid_s:
+            return None
+        allowed_s = self._patience.entry_valid_s
+        return f"stale_as_of: observed {age_s:.0f} s before the market's time, {allowed_s:.0f} s are allowed"
 
     async def _is_overtaken(self, request: OrderRequest, send: _Send) -> bool:
         """True where another attempt has counted a send or written a newer timestamp since ours was written."""

@@ -191,6 +191,52 @@ async def test_an_entry_halted_while_it_waited_is_not_sent_again() -> None:
     assert (report.status, len(scene.venue.created)) == (OrderStatus.REFUSED, 0)
 
 
+@pytest.mark.parametrize(
+    ("late_s", "kind", "patience", "sent"),
+    [
+        # the worker comes to it so much later
+        (120, {}, LASTING, 1),
+        (121, {}, LASTING, 0),
+        (8 * 3600, LIMIT, LASTING, 0),
+        (8 * 3600, {"leg": Leg.EXIT, "side": Side.SELL}, LASTING, 1),
+        (8 * 3600, {}, CAMPAIGN, 1),
+    ],
+)
+async def test_an_entry_that_waited_too_long_does_not_trade_the_past(
+    late_s: int, kind: dict[str, object], patience: Patience, sent: int
+) -> None:
+    scene = Scene(patience=patience)
+    scene.venue.now += timedelta(seconds=late_s)
+    report = await scene.place(an_order(**kind))
+    assert len(scene.venue.sent) == sent
+    if not sent:
+        assert report.status is OrderStatus.REFUSED
+        assert report.reason.startswith("stale_as_of: ")
+        assert await scene.journal.find_intent(an_order(**kind).key) is None
+
+
+async def test_a_lost_entry_is_not_sent_again_hours_later() -> None:
+    """Killed after the intent was written; the next worker starts in the morning."""
+    scene = Scene()
+    request = an_order()
+    await scene.journal.record_intent(request, await scene.venue.prepare(request))
+    scene.venue.now += timedelta(hours=8)
+    report = await scene.place(request)
+    assert (report.status, scene.venue.sent) == (OrderStatus.REFUSED, [])
+    assert report.reason.startswith("stale_as_of: ")
+
+
+async def test_a_sent_entry_is_found_hours_later() -> None:
+    """It was accepted before the worker died: its fills count, however old it is."""
+    scene = Scene(lost_reply())
+    request = an_order()
+    prepared = await scene.venue.prepare(request)
+    await scene.journal.record_intent(request, prepared)
+    await scene.venue.send(prepared, protective=False)
+    scene.venue.now += timedelta(hours=8)
+    assert (await scene.place(request)).status is OrderStatus.FILLED
+
+
 async def test_a_found_order_that_is_not_ours_freezes() -> None:
     scene = Scene()
     ours = an_order(**LIMIT)
