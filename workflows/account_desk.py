@@ -10,16 +10,26 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.models.verification import PlaybookRequest, VerificationCalls
-    from activities.store.calls import STORE_CALL, ExposureRequest, GateRow, StoreCalls
+    from activities.store.calls import STORE_CALL, ExposureRequest, GateRow, HandRecord, StoreCalls
     from trading.decision.story import desk_story
     from trading.policy.model import Policy
     from trading.risk.day import roll_day
-    from trading.risk.desk import change_mode, defended, mark, refreshed, release, reserve, rung
+    from trading.risk.desk import change_mode, defended, is_stricter, mark, refreshed, release, reserve, rung
     from trading.risk.desk import resume as resumed
     from trading.risk.gate import gate
     from trading.risk.models import Exposure, GateAnswer, GateRequest, Mode
-    from workflows.names import MODE, Signal, Update
-    from workflows.protocol import DeskRequest, DeskState, ModeChange, ModeChanged, Settlement
+    from workflows.names import MODE, Signal, Update, guard_workflow
+    from workflows.protocol import (
+        DeskRequest,
+        DeskState,
+        Errand,
+        Hand,
+        HandDone,
+        LeaveRequest,
+        ModeChange,
+        ModeChanged,
+        Settlement,
+    )
 
 KEPT_OPERATIONS = 200
 KEPT_ANSWERS = 200
@@ -40,6 +50,7 @@ class AccountDesk:
         self._state = request.state
         self._policy: Policy | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._one_gate_row = asyncio.Lock()
         self._closing = False
 
     @workflow.run
@@ -49,9 +60,9 @@ class AccountDesk:
         if self._state is None:
             self._state = DeskState(exposure=await self._load_exposure())
         self._show()
-        await workflow.wait_condition(
-            lambda: self._closing or workflow.info().is_continue_as_new_suggested(), timeout_summary="open"
-        )
+        while not self._closing and not workflow.info().is_continue_as_new_suggested():
+            await workflow.wait_condition(self._has_to_act, timeout_summary="open")
+            await self._run_errands()
         await workflow.wait_condition(workflow.all_handlers_finished)
         if not self._closing:
             workflow.continue_as_new(request.model_copy(update={"state": self._state}))
@@ -71,10 +82,8 @@ class AccountDesk:
             if answer.permit is not None and wish.opens:
                 standing = reserve(standing, answer.permit, at=wish.now)
             kept = dict(list(self._current.answers.items())[-KEPT_ANSWERS:])
-            self._state = DeskState(
-                exposure=standing,
-                answers={**kept, wish.request_id: answer},
-                operations=self._current.operations,
+            self._state = self._current.model_copy(
+                update={"exposure": standing, "answers": {**kept, wish.request_id: answer}}
             )
             self._show()
             return answer
@@ -108,17 +117,74 @@ class AccountDesk:
         if not change.reason.strip() or not change.who.strip():
             raise ApplicationError("a change of mode names who and why: both must be given", type="ReasonMissing")
 
-    @workflow.signal(name=Signal.PAUSE, description="No new exposure until resumed")
-    async def pause(self, change: ModeChange) -> None:
-        await self._apply(change.model_copy(update={"mode": Mode.MANUAL}))
+    @workflow.update(name=Update.PAUSE, description="No new exposure by itself until resumed")
+    async def pause(self, hand: Hand) -> HandDone:
+        return await self._mode_by_hand(hand, Mode.MANUAL, "pause")
 
-    @workflow.signal(name=Signal.RESUME, description="Back to automatic")
-    async def resume(self, change: ModeChange) -> None:
-        await self._apply(change.model_copy(update={"mode": Mode.AUTO}))
+    @workflow.signal(name=Signal.PAUSE, description="No new exposure by itself until resumed")
+    async def hear_pause(self, hand: Hand) -> None:
+        await self._mode_by_hand(_named(hand), Mode.MANUAL, "pause")
 
-    @workflow.signal(name=Signal.HALT, description="Stop everything that raises exposure")
-    async def halt(self, change: ModeChange) -> None:
-        await self._apply(change.model_copy(update={"mode": Mode.HALTED}))
+    @workflow.update(name=Update.MANUAL, description="Entries only with a person's approval")
+    async def manual(self, hand: Hand) -> HandDone:
+        return await self._mode_by_hand(hand, Mode.MANUAL, "manual")
+
+    @workflow.signal(name=Signal.MANUAL, description="Entries only with a person's approval")
+    async def hear_manual(self, hand: Hand) -> None:
+        await self._mode_by_hand(_named(hand), Mode.MANUAL, "manual")
+
+    @workflow.update(name=Update.HALT, description="No new exposure at all; resting entries are withdrawn, stops stay")
+    async def halt(self, hand: Hand) -> HandDone:
+        return await self._mode_by_hand(hand, Mode.HALTED, "halt")
+
+    @workflow.signal(
+        name=Signal.HALT,
+        description="No new exposure at all; resting entries are withdrawn, stops stay",
+    )
+    async def hear_halt(self, hand: Hand) -> None:
+        await self._mode_by_hand(_named(hand), Mode.HALTED, "halt")
+
+    @workflow.update(name=Update.FLATTEN, description="Sell all that is held, or one symbol, and withdraw its entries")
+    async def flatten(self, hand: Hand) -> HandDone:
+        return await self._leave_by_hand(hand)
+
+    @workflow.signal(
+        name=Signal.FLATTEN,
+        description="Sell all that is held, or one symbol, and withdraw its entries",
+    )
+    async def hear_flatten(self, hand: Hand) -> None:
+        await self._leave_by_hand(_named(hand))
+
+    @workflow.update(name=Update.RESUME, description="Back to automatic")
+    async def resume(self, hand: Hand) -> HandDone:
+        return await self._mode_by_hand(hand, Mode.AUTO, "resume")
+
+    @workflow.signal(name=Signal.RESUME, description="Back to automatic; not without who and why")
+    async def hear_resume(self, hand: Hand) -> None:
+        if _is_anonymous(hand):
+            workflow.logger.warning("a resumption without who and why was not taken")
+            return
+        await self._mode_by_hand(hand, Mode.AUTO, "resume")
+
+    @pause.validator
+    def _check_pause(self, hand: Hand) -> None:
+        _refuse_anonymous(hand)
+
+    @manual.validator
+    def _check_manual(self, hand: Hand) -> None:
+        _refuse_anonymous(hand)
+
+    @halt.validator
+    def _check_halt(self, hand: Hand) -> None:
+        _refuse_anonymous(hand)
+
+    @flatten.validator
+    def _check_flatten(self, hand: Hand) -> None:
+        _refuse_anonymous(hand)
+
+    @resume.validator
+    def _check_resume(self, hand: Hand) -> None:
+        _refuse_anonymous(hand)
 
     @workflow.signal(description="End this desk; its account stays in the ledger")
     def close(self) -> None:
@@ -129,20 +195,116 @@ class AccountDesk:
         return self._state
 
     async def _apply(self, change: ModeChange) -> ModeChanged:
-        """The gate row is written before the change is acknowledged: an order that reads it later is refused."""
-        async with self._one_at_a_time:
-            state = await self._ready()
+        """The gate row is written before the change is acknowledged: an order that reads it later is refused.
+
+        A change does not queue behind questions. A stricter mode binds them from here on, a freer one from its row on.
+        """
+        await self._ready()
+        async with self._one_gate_row:
+            state = self._current
             if change.operation_id in state.operations:
                 return state.operations[change.operation_id]
             exposure = state.exposure
             wanted = resumed(exposure) if change.mode is Mode.AUTO else change_mode(exposure, change.mode)
+            if is_stricter(wanted.mode, than=exposure.mode):
+                self._take_mode(wanted)
             await self._write_gate(wanted, reason=change.reason, who=change.who)
             changed = ModeChanged(operation_id=change.operation_id, mode=wanted.mode, epoch=wanted.epoch)
-            self._take_mode(wanted)
+            if self._current.exposure.mode is not wanted.mode:
+                self._take_mode(wanted)
             kept = dict(list(self._current.operations.items())[-KEPT_OPERATIONS:])
-            operations = {**kept, change.operation_id: changed}
-            self._state = self._current.model_copy(update={"operations": operations})
+            self._keep(operations={**kept, change.operation_id: changed})
             return changed
+
+    async def _mode_by_hand(self, hand: Hand, mode: Mode, verb: str) -> HandDone:
+        """A person changes the mode. A halt also withdraws the entries that rest; stops stay at the venue."""
+        hand = _numbered(hand)
+        change = ModeChange(operation_id=hand.operation_id, mode=mode, reason=hand.reason, who=hand.who)
+        changed = await self._apply(change)
+        done = self._current.hands.get(hand.operation_id)
+        if done is not None:
+            return done
+        done = self._done(hand, state=changed.mode.value)
+        if mode is Mode.HALTED:
+            self._send(hand, leaves=False)
+        await self._record(hand, verb)
+        return done
+
+    async def _leave_by_hand(self, hand: Hand) -> HandDone:
+        """A person wants out of a symbol, or of everything; the guards sell, and sell a rest again."""
+        hand = _numbered(hand)
+        await self._ready()
+        done = self._current.hands.get(hand.operation_id)
+        if done is not None:
+            return done
+        done = self._done(hand, state=self._current.exposure.mode.value)
+        self._send(hand, leaves=True)
+        await self._record(hand, "flatten" if hand.symbol is None else f"flatten {hand.symbol}")
+        return done
+
+    def _done(self, hand: Hand, *, state: str) -> HandDone:
+        target = self._request.account if hand.symbol is None else f"{self._request.account} {hand.symbol}"
+        done = HandDone(operation_id=hand.operation_id, target=target, accepted=True, reason=hand.reason, state=state)
+        kept = dict(list(self._current.hands.items())[-KEPT_OPERATIONS:])
+        self._keep(hands={**kept, hand.operation_id: done})
+        return done
+
+    def _send(self, hand: Hand, *, leaves: bool) -> None:
+        """Leave it to `run`: a handler does not wait for another workflow."""
+        errand = Errand(
+            operation_id=hand.operation_id, symbol=hand.symbol, leaves=leaves, who=hand.who, reason=hand.reason
+        )
+        self._keep(errands=(*self._current.errands, errand))
+
+    def _has_to_act(self) -> bool:
+        has_errands = self._state is not None and bool(self._state.errands)
+        return self._closing or has_errands or workflow.info().is_continue_as_new_suggested()
+
+    async def _run_errands(self) -> None:
+        """Tell the guards what people want. A symbol without a guard has no position and no entry at the venue."""
+        while self._current.errands:
+            errand = self._current.errands[0]
+            for symbol in await self._symbols_of(errand):
+                await self._tell_guard(symbol, errand)
+            self._keep(errands=self._current.errands[1:])
+
+    async def _symbols_of(self, errand: Errand) -> list[str]:
+        if errand.symbol is not None:
+            return [errand.symbol]
+        ledger = await self._load_exposure()
+        held = {holding.symbol for holding in ledger.holdings}
+        promised = {promise.symbol for promise in self._current.exposure.reservations}
+        return sorted(held | promised)
+
+    async def _tell_guard(self, symbol: str, errand: Errand) -> None:
+        guard = workflow.get_external_workflow_handle(
+            guard_workflow(self._request.realm, self._request.account, symbol)
+        )
+        try:
+            if errand.leaves:
+                wish = LeaveRequest(operation_id=errand.operation_id, who=errand.who, reason=errand.reason)
+                await guard.signal(Signal.LEAVE, wish)
+            else:
+                await guard.signal(Signal.WITHDRAW, errand.reason)
+        except ApplicationError:
+            workflow.logger.info("nobody guards %s: nothing of ours is at the venue", symbol)
+
+    async def _record(self, hand: Hand, what: str) -> None:
+        await workflow.execute_local_activity_method(
+            StoreCalls.record_hand,
+            HandRecord(
+                realm=self._request.realm,
+                operation_id=hand.operation_id,
+                subject=self._request.account,
+                what=what,
+                who=hand.who,
+                reason=hand.reason,
+            ),
+            **STORE_CALL,
+        )
+
+    def _keep(self, **changes: object) -> None:
+        self._state = self._current.model_copy(update=changes)
 
     @property
     def _limits(self) -> Policy:
@@ -177,12 +339,15 @@ class AccountDesk:
 
     async def _defend(self, wish: GateRequest, ledger: Exposure) -> None:
         """Take the mode that losses ask for (X42); the gate row says so before anything else is decided."""
-        exposure = self._standing(wish, ledger)
-        asked = defended(exposure, self._limits)
-        if asked.mode is exposure.mode:
+        if defended(self._standing(wish, ledger), self._limits).mode is self._current.exposure.mode:
             return
-        await self._write_gate(asked, reason=f"losses: {rung(exposure, self._limits).value}", who="limits")
-        self._take_mode(asked)
+        async with self._one_gate_row:
+            exposure = self._standing(wish, ledger)
+            asked = defended(exposure, self._limits)
+            if asked.mode is exposure.mode:
+                return
+            await self._write_gate(asked, reason=f"losses: {rung(exposure, self._limits).value}", who="limits")
+            self._take_mode(asked)
 
     async def _write_gate(self, exposure: Exposure, *, reason: str, who: str) -> None:
         await workflow.execute_local_activity_method(
@@ -209,3 +374,24 @@ class AccountDesk:
     def _show(self) -> None:
         if self._state is not None:
             workflow.set_current_details(desk_story(self._state.exposure, self._state.exposure.reservations))
+
+
+def _is_anonymous(hand: Hand) -> bool:
+    return not hand.who.strip() or not hand.reason.strip()
+
+
+def _refuse_anonymous(hand: Hand) -> None:
+    if _is_anonymous(hand):
+        raise ApplicationError("a hand on an account names who and why: both must be given", type="ReasonMissing")
+
+
+def _named(hand: Hand) -> Hand:
+    """What stops the agent is taken from everybody: a signal that lacks a name or a reason gets these words."""
+    return hand.model_copy(update={"who": hand.who.strip() or "unnamed", "reason": hand.reason.strip() or "not given"})
+
+
+def _numbered(hand: Hand) -> Hand:
+    """A hand without an operation id is an operation of its own."""
+    if hand.operation_id:
+        return hand
+    return hand.model_copy(update={"operation_id": f"hand-{workflow.uuid4()}"})

@@ -76,6 +76,14 @@ class Update(StrEnum):
 
     RESERVE = "reserve"
     CHANGE_MODE = "change_mode"
+    APPROVE = "approve"
+    REJECT = "reject"
+    MODIFY = "modify"
+    PAUSE = "pause"
+    RESUME = "resume"
+    MANUAL = "manual"
+    HALT = "halt"
+    FLATTEN = "flatten"
 
 
 class Signal(StrEnum):
@@ -97,3 +105,7 @@ class Signal(StrEnum):
     RESUME = "resume"
     MANUAL = "manual"
     HALT = "halt"
+    FLATTEN = "flatten"
+    APPROVE = "approve"
+    REJECT = "reject"
+    MODIFY = "modify"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Literal
 
 from pydantic import Field
 
@@ -17,6 +18,9 @@ from trading.orders.guarding import LeaveRequest as LeaveRequest
 from trading.orders.guarding import ReduceRequest as ReduceRequest
 from trading.orders.models import OrderReport, OrderRequest
 from trading.risk.models import Exposure, GateAnswer, Mode, Permit
+
+Approvals = Literal["expire", "grant"]
+"""How a campaign answers a proposal that asks for a person: at once, by policy."""
 
 
 class Tick(Contract):
@@ -52,6 +56,9 @@ class DecisionRequest(Contract):
     playbook_hash: str
     coordinator: str | None = None
     takes_turns: bool = False
+    approvals: Approvals = Field(
+        default="expire", description="what a coordinator's decision is told instead of a person"
+    )
 
 
 class DecisionResult(Contract):
@@ -128,12 +135,46 @@ class ModeChanged(Contract):
     epoch: int
 
 
+class Hand(Contract):
+    """A person's hand on an account, as a signal or an update carries it. A symbol narrows `flatten` to one.
+
+    As a signal every field may be missing, so that nothing keeps a person from stopping the agent.
+    """
+
+    operation_id: str = ""
+    who: str = ""
+    reason: str = ""
+    symbol: str | None = None
+
+
+class HandDone(Contract):
+    """What came of a person's hand: the keys of the command line's contract."""
+
+    operation_id: str
+    target: str
+    accepted: bool
+    reason: str
+    state: str
+
+
+class Errand(Contract):
+    """What the desk still has to tell a guard: withdraw the entries of a symbol, or leave it."""
+
+    operation_id: str
+    symbol: str | None = None
+    leaves: bool
+    who: str
+    reason: str
+
+
 class DeskState(Contract):
     """All that a desk carries through continue-as-new. Answers stay until their order settles."""
 
     exposure: Exposure
     answers: dict[str, GateAnswer] = Field(default_factory=dict)
     operations: dict[str, ModeChanged] = Field(default_factory=dict)
+    hands: dict[str, HandDone] = Field(default_factory=dict)
+    errands: tuple[Errand, ...] = ()
 
 
 class DeskRequest(Contract):
@@ -159,6 +200,7 @@ class CampaignRequest(Contract):
     decide_every_s: int = 4 * 3600
     playbook_hash: str
     playbook_version: str
+    approvals: Approvals = "expire"
     state: CampaignState | None = None
 
 

@@ -254,6 +254,7 @@ class ReplayCampaign:
                 playbook_hash=request.playbook_hash,
                 coordinator=workflow.info().workflow_id,
                 takes_turns=len(request.symbols) > 1,
+                approvals=request.approvals,
             ),
             id=decision_workflow(request.realm, head.decision_id),
             parent_close_policy=ParentClosePolicy.ABANDON,

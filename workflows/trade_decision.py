@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from temporalio import workflow
@@ -13,30 +13,35 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.asking import ASK_CALL, AskCalls, Question
-    from activities.exchange.quoting import QUOTE_CALL, Quote, QuoteCalls, QuoteRequest
+    from activities.exchange.quoting import QUOTE_CALL, QuoteCalls, QuoteRequest
     from activities.market.calls import OBSERVE_CALL, REPLAYED_OBSERVE_CALL, MarketCalls
     from activities.market.port import Observation, ObserveRequest
-    from activities.models.calls import CAMPAIGN_MODEL_CALL, MODEL_CALL, ModelCalls, ProposeRequest
     from activities.models.fusing import FuseRequest, FusionCalls
-    from activities.models.verification import VERIFY_CALL, VerificationCalls, VerifyRequest
+    from activities.models.verification import VERIFY_CALL, PlaybookRequest, VerificationCalls
     from activities.store.calls import STORE_CALL, GateRecord, PositionRequest, RecallRef, StoreCalls
-    from trading.decision.cross import are_opposed
+    from trading.decision.approval import (
+        MANUAL_MODE,
+        AnswerVerb,
+        PersonAnswer,
+        ProposedTrade,
+        is_within_collar,
+        proposed_trade,
+    )
     from trading.decision.models import (
         AccountOutcome,
         DecisionSummary,
         Fusion,
         FusionOutcome,
         PositionView,
-        Role,
         Stance,
-        Verdict,
     )
     from trading.decision.outcomes import outcome_of_fusion, outcome_of_insufficient
     from trading.decision.story import decision_story
-    from trading.decision.verify import absent, after_correction
-    from trading.ids import client_order_id
-    from trading.orders.models import Leg, OrderRequest, OrderStatus, OrderType, Side, TimeInForce
-    from trading.risk.models import GateAnswer, GateRequest, Permit
+    from trading.orders.entries import entry_order, entry_times, outcome_of_order
+    from trading.orders.models import Quote
+    from trading.risk.models import GateAnswer, Permit
+    from trading.risk.wishes import gate_request
+    from workflows.approvals import Approvals
     from workflows.names import (
         ACTION,
         OUTCOME,
@@ -50,29 +55,39 @@ with workflow.unsafe.imports_passed_through():
         guard_workflow,
         task_queue,
     )
+    from workflows.opinions import Opinions, Scene
     from workflows.options import at, labels
     from workflows.order_execution import OrderExecution
     from workflows.protocol import (
         DecisionRequest,
         DecisionResult,
         ExecutionRequest,
+        HandDone,
         Placed,
         Ready,
         ReduceRequest,
         Watched,
     )
 
-MARKET_ENTRY_VALID = timedelta(seconds=30)
-RESTING_ENTRY_SHARE = 4
-"""A resting entry waits for a quarter of its horizon, then its idea is old."""
 
+class View(NamedTuple):
+    """What one account acts on: the fused view, the observation under it, and who approved it where one had to."""
 
-class Scene(NamedTuple):
-    """What both models are shown: the observation, what is remembered, and the lead account's position."""
-
+    fusion: Fusion
     seen: Observation
-    recall_hash: str
-    position: PositionView
+    approved_by: str | None = None
+
+    @property
+    def opens(self) -> bool:
+        return self.fusion.outcome is FusionOutcome.OPEN
+
+
+class Asks(NamedTuple):
+    """An account's trade that must not go on without a person, and why."""
+
+    account: str
+    quote: Quote
+    because: tuple[str, ...]
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
@@ -84,7 +99,7 @@ class TradeDecision:
         self._request = request
         self._head = request.head
         self._turn = False
-        self._used_correction: set[Role] = set()
+        self._approvals = Approvals(request)
         self._placed: dict[str, Placed] = {}
         self._watched: list[Watched] = []
         self._also: list[str] = []
@@ -100,16 +115,23 @@ class TradeDecision:
         observation, recall = await asyncio.gather(self._observe(position), self._recall())
         if observation is None:
             return await self._end_for_all("market_unavailable")
+        self._note(
+            snapshot_hash=observation.snapshot_hash,
+            trend_regime=observation.trend_regime,
+            risk_regime=observation.risk_regime,
+        )
         if observation.insufficient:
             return await self._end_for_all(outcome_of_insufficient(observation.insufficient))
-        scene = Scene(observation, recall.recall_hash, position)
-        stances = await self._two_opinions(scene)
+        stances = await Opinions(request, Scene(observation, recall.recall_hash, position)).both()
+        self._note(stances=stances)
         fusion = await self._fuse(stances, observation, position)
         ended = outcome_of_fusion(fusion)
         if ended is not None:
             return await self._end_for_all(ended, *fusion.reasons)
         await self._my_turn()
-        outcomes = [await self._act(account, fusion, observation) for account in self._head.accounts]
+        view = View(fusion, observation)
+        steps = [await self._act(account, view) for account in self._head.accounts]
+        outcomes = await asyncio.gather(*(self._with_a_person(step, view) for step in steps))
         return await self._end(tuple(outcomes))
 
     @workflow.signal(name=Signal.TURN, description="The coordinator lets this decision pass the gate")
@@ -120,6 +142,46 @@ class TradeDecision:
     def placed(self, news: Placed) -> None:
         self._placed[news.account] = news
 
+    @workflow.update(name=Update.APPROVE, description="Let a proposal go on as it is")
+    async def approve(self, answer: PersonAnswer) -> HandDone:
+        return await self._approvals.answered(answer, AnswerVerb.APPROVE)
+
+    @workflow.update(name=Update.REJECT, description="End a proposal")
+    async def reject(self, answer: PersonAnswer) -> HandDone:
+        return await self._approvals.answered(answer, AnswerVerb.REJECT)
+
+    @workflow.update(name=Update.MODIFY, description="Let a proposal go on with another size or other levels")
+    async def modify(self, answer: PersonAnswer) -> HandDone:
+        return await self._approvals.answered(answer, AnswerVerb.MODIFY)
+
+    @approve.validator
+    def _check_approve(self, answer: PersonAnswer) -> None:
+        self._approvals.check(answer, AnswerVerb.APPROVE)
+
+    @reject.validator
+    def _check_reject(self, answer: PersonAnswer) -> None:
+        self._approvals.check(answer, AnswerVerb.REJECT)
+
+    @modify.validator
+    def _check_modify(self, answer: PersonAnswer) -> None:
+        self._approvals.check(answer, AnswerVerb.MODIFY)
+
+    @workflow.signal(name=Signal.APPROVE, description="As the update, without an answer")
+    async def hear_approve(self, answer: PersonAnswer) -> None:
+        await self._approvals.heard(answer, AnswerVerb.APPROVE)
+
+    @workflow.signal(name=Signal.REJECT, description="As the update, without an answer")
+    async def hear_reject(self, answer: PersonAnswer) -> None:
+        await self._approvals.heard(answer, AnswerVerb.REJECT)
+
+    @workflow.signal(name=Signal.MODIFY, description="As the update, without an answer")
+    async def hear_modify(self, answer: PersonAnswer) -> None:
+        await self._approvals.heard(answer, AnswerVerb.MODIFY)
+
+    @workflow.query(description="The proposals that wait for a person")
+    def proposals(self) -> list[ProposedTrade]:
+        return list(self._approvals.waiting)
+
     @workflow.query(description="The decision so far")
     def summary(self) -> DecisionSummary:
         return self._summary
@@ -127,13 +189,18 @@ class TradeDecision:
     def _position_request(self, account: str) -> PositionRequest:
         return PositionRequest(realm=self._head.realm, account=account, symbol=self._head.symbol)
 
-    async def _observe(self, position: PositionView) -> Observation | None:
+    async def _observe(self, position: PositionView, *, as_of: datetime | None = None) -> Observation | None:
+        """The market at the decision's time, or at a later one; `None` where it does not answer."""
         head = self._head
         try:
-            seen = await workflow.execute_activity_method(
+            return await workflow.execute_activity_method(
                 MarketCalls.observe_market,
                 ObserveRequest(
-                    realm=head.realm, venue=head.venue, symbol=head.symbol, as_of=head.as_of, position=position
+                    realm=head.realm,
+                    venue=head.venue,
+                    symbol=head.symbol,
+                    as_of=as_of or head.as_of,
+                    position=position,
                 ),
                 **at(task_queue(head.realm, QueueRole.MARKET), f"observe {head.symbol}", self._observe_call),
             )
@@ -142,90 +209,13 @@ class TradeDecision:
                 raise
             workflow.logger.warning("the market could not be observed: %s", failed.cause)
             return None
-        self._note(snapshot_hash=seen.snapshot_hash, trend_regime=seen.trend_regime, risk_regime=seen.risk_regime)
-        return seen
 
     async def _recall(self) -> RecallRef:
         return await workflow.execute_local_activity_method(StoreCalls.recall, self._head, **STORE_CALL)
 
-    async def _two_opinions(self, scene: Scene) -> tuple[Stance, Stance]:
-        """Both models in parallel; opposite directions are shown to both once, before they count (C02)."""
-        primary, secondary = await asyncio.gather(
-            self._opinion(Role.PRIMARY, scene), self._opinion(Role.SECONDARY, scene)
-        )
-        if are_opposed(primary, secondary):
-            primary, secondary = await asyncio.gather(
-                self._reconsider(primary, secondary, scene), self._reconsider(secondary, primary, scene)
-            )
-        self._note(stances=(primary, secondary))
-        return primary, secondary
-
-    async def _opinion(self, role: Role, scene: Scene) -> Stance:
-        """One model's verified answer, with at most one correction round."""
-        stance = await self._answer(role, scene)
-        if stance.verdict is Verdict.REPAIRABLE:
-            return await self._corrected(stance, scene, other=None)
-        return stance
-
-    async def _reconsider(self, own: Stance, other: Stance, scene: Scene) -> Stance:
-        """The model's answer knowing that the other one is opposed; who was corrected before stays with his word."""
-        if own.role in self._used_correction:
-            return own
-        return await self._corrected(own, scene, other=other)
-
-    async def _corrected(self, own: Stance, scene: Scene, *, other: Stance | None) -> Stance:
-        self._used_correction.add(own.role)
-        return after_correction(await self._answer(own.role, scene, own=own, other=other))
-
-    async def _answer(
-        self, role: Role, scene: Scene, *, own: Stance | None = None, other: Stance | None = None
-    ) -> Stance:
-        """Ask and verify; a model that cannot answer abstains."""
-        head, step = self._head, "correction" if own else "proposal"
-        try:
-            answer = await workflow.execute_activity_method(
-                ModelCalls.propose,
-                ProposeRequest(
-                    head=head,
-                    role=role,
-                    step=step,
-                    snapshot_hash=scene.seen.snapshot_hash,
-                    recall_hash=scene.recall_hash,
-                    playbook_hash=self._request.playbook_hash,
-                    correction_of=own.answer_hash if own else None,
-                    own=own,
-                    other=other,
-                    position=scene.position,
-                ),
-                **at(task_queue(head.realm, QueueRole.MODELS), f"{role.value} {step}", self._model_call),
-            )
-        except ActivityError as failed:
-            if is_cancelled_exception(failed):
-                raise
-            workflow.logger.warning("the %s model gave no answer: %s", role.value, failed.cause)
-            return absent(role=role, model="", is_rule_based=False, because="model_unavailable")
-        return await workflow.execute_local_activity_method(
-            VerificationCalls.verify,
-            VerifyRequest(
-                head=head,
-                role=role,
-                step=step,
-                answer=answer,
-                snapshot_hash=scene.seen.snapshot_hash,
-                recall_hash=scene.recall_hash,
-                playbook_hash=self._request.playbook_hash,
-                position=scene.position,
-            ),
-            **VERIFY_CALL,
-        )
-
     @property
     def _observe_call(self) -> workflow.ActivityConfig:
         return REPLAYED_OBSERVE_CALL if self._request.coordinator else OBSERVE_CALL
-
-    @property
-    def _model_call(self) -> workflow.ActivityConfig:
-        return CAMPAIGN_MODEL_CALL if self._request.coordinator else MODEL_CALL
 
     async def _fuse(self, stances: tuple[Stance, Stance], seen: Observation, position: PositionView) -> Fusion:
         fusion = await workflow.execute_local_activity_method(
@@ -253,23 +243,63 @@ class TradeDecision:
         )
         await workflow.wait_condition(lambda: self._turn, timeout_summary="turn at the gate")
 
-    async def _act(self, account: str, fusion: Fusion, seen: Observation) -> AccountOutcome:
-        """Gate and execution for one account."""
-        opens = fusion.outcome is FusionOutcome.OPEN
+    async def _act(self, account: str, view: View) -> AccountOutcome | Asks:
+        """Gate and execution for one account, or the question that a person has to answer first."""
         position = await workflow.execute_local_activity_method(
             StoreCalls.position_view, self._position_request(account), **STORE_CALL
         )
-        if not opens and not position.is_open:
+        if not view.opens and not position.is_open:
             return AccountOutcome(account=account, outcome="held", reasons=("nothing_to_sell",))
         quote = await self._quote(account)
-        answer = await self._gate(account, fusion, seen, quote)
+        if view.fusion.approval_because:
+            return Asks(account, quote, view.fusion.approval_because)
+        answer = await self._gate(account, view, quote)
+        if [denial.code for denial in answer.denials] == [MANUAL_MODE]:
+            return Asks(account, quote, (MANUAL_MODE,))
+        return await self._execute(account, view, answer, quote)
+
+    async def _with_a_person(self, step: AccountOutcome | Asks, view: View) -> AccountOutcome:
+        """Wait for the answer; then look at the market again, for what was approved may be gone (§4.8)."""
+        if isinstance(step, AccountOutcome):
+            return step
+        policy = await workflow.execute_local_activity_method(
+            VerificationCalls.policy, PlaybookRequest(playbook_hash=self._request.playbook_hash), **STORE_CALL
+        )
+        trade = proposed_trade(
+            self._head,
+            view.fusion,
+            account=step.account,
+            price=step.quote.ask,
+            because=step.because,
+            expires_s=policy.approval_expires_s,
+        )
+        ruling = await self._approvals.ruling_on(trade, view.fusion, snapshot_hash=view.seen.snapshot_hash)
+        if not ruling.goes_on:
+            outcome = "expired" if ruling.verb is AnswerVerb.EXPIRE else "rejected_by_person"
+            return AccountOutcome(account=step.account, outcome=outcome, reasons=(f"{ruling.who}: {ruling.reason}",))
+        if ruling.verb is AnswerVerb.MODIFY and len(self._head.accounts) == 1:
+            self._note(fusion=ruling.fusion)
+        quote = await self._quote(step.account)
+        if not is_within_collar(quote.ask, trade.price, policy.collar_fraction):
+            moved = f"the ask moved from {trade.price} to {quote.ask}"
+            return AccountOutcome(account=step.account, outcome="stale", reasons=(moved,))
+        position = await workflow.execute_local_activity_method(
+            StoreCalls.position_view, self._position_request(step.account), **STORE_CALL
+        )
+        seen = await self._observe(position, as_of=quote.market_time)
+        if seen is None or seen.insufficient:
+            return AccountOutcome(account=step.account, outcome="market_unavailable", reasons=("after the approval",))
+        approved = View(ruling.fusion, seen, approved_by=ruling.who)
+        return await self._execute(step.account, approved, await self._gate(step.account, approved, quote), quote)
+
+    async def _execute(self, account: str, view: View, answer: GateAnswer, quote: Quote) -> AccountOutcome:
         if answer.permit is None:
             codes = tuple(denial.code for denial in answer.denials)
             outcome = "stale_as_of" if "stale_observation" in codes else "refused_by_gate"
             return AccountOutcome(account=account, outcome=outcome, reasons=codes)
-        if opens:
-            return await self._open_position(account, fusion, answer.permit, quote)
-        return await self._reduce_position(account, fusion, answer.permit)
+        if view.opens:
+            return await self._open_position(account, view, answer.permit, quote)
+        return await self._reduce_position(account, answer.permit)
 
     async def _quote(self, account: str) -> Quote:
         head = self._head
@@ -279,30 +309,17 @@ class TradeDecision:
             **at(exchange_queue(head.realm, head.venue), f"quote {head.symbol}", QUOTE_CALL),
         )
 
-    async def _gate(self, account: str, fusion: Fusion, seen: Observation, quote: Quote) -> GateAnswer:
-        head = self._head
-        opens = fusion.outcome is FusionOutcome.OPEN
-        wish = GateRequest(
-            request_id=f"{head.decision_id}:{account}:gate",
+    async def _gate(self, account: str, view: View, quote: Quote) -> GateAnswer:
+        head, seen = self._head, view.seen
+        wish = gate_request(
+            head,
+            view.fusion,
+            quote,
             account=account,
-            decision_id=head.decision_id,
-            symbol=head.symbol,
-            opens=opens,
-            size_fraction=fusion.size_fraction,
-            price=quote.ask if opens else quote.bid,
-            limit_price=fusion.entry_price if opens else None,
-            stop_price=fusion.stop_price if opens else None,
-            target_price=fusion.target_price if opens else None,
-            spread_fraction=quote.spread_fraction,
-            atr_fraction=seen.atr_fraction,
-            taker_fee=quote.taker_fee,
-            min_notional_usd=quote.min_notional_usd,
             risk_regime=seen.risk_regime,
-            confidence=fusion.confidence,
-            win_probability=fusion.win_probability,
-            low_certainty=fusion.low_certainty,
+            atr_fraction=seen.atr_fraction,
             observed_at=seen.as_of,
-            now=quote.market_time,
+            approved_by=view.approved_by,
         )
         reply = await workflow.execute_activity_method(
             AskCalls.ask,
@@ -320,14 +337,13 @@ class TradeDecision:
         )
         return answer
 
-    async def _open_position(self, account: str, fusion: Fusion, permit: Permit, quote: Quote) -> AccountOutcome:
+    async def _open_position(self, account: str, view: View, permit: Permit, quote: Quote) -> AccountOutcome:
+        head, fusion = self._head, view.fusion
         assert fusion.stop_price is not None  # a verified buy has a stop; the gate refuses one without
-        head = self._head
-        order = self._entry(account, fusion, permit, quote)
+        since = view.seen.as_of if view.approved_by is not None else head.as_of
+        order = entry_order(head, fusion, permit, quote, as_of=since)
+        times = entry_times(order.type, horizon_hours=fusion.horizon_hours, since=since)
         execution = execution_workflow(head.realm, order.client_order_id)
-        resting = order.type is OrderType.LIMIT
-        horizon = timedelta(hours=fusion.horizon_hours)
-        expires_at = head.as_of + (horizon / RESTING_ENTRY_SHARE if resting else MARKET_ENTRY_VALID)
         await workflow.start_child_workflow(
             OrderExecution.run,
             ExecutionRequest(
@@ -335,8 +351,8 @@ class TradeDecision:
                 permit=permit,
                 stop_price=fusion.stop_price,
                 target_price=fusion.target_price,
-                exit_at=head.as_of + horizon,
-                expires_at=expires_at,
+                exit_at=times.exit_at,
+                expires_at=times.expires_at,
                 owner=workflow.info().workflow_id,
                 coordinator=self._request.coordinator,
             ),
@@ -355,11 +371,11 @@ class TradeDecision:
         await workflow.wait_condition(lambda: account in self._placed, timeout_summary="order at the venue")
         report = self._placed[account].report
         if not report.is_terminal:
-            self._watched.append(Watched(entity=execution, orders=(order.client_order_id,), wakes_at=expires_at))
+            self._watched.append(Watched(entity=execution, orders=(order.client_order_id,), wakes_at=times.expires_at))
         self._also.append(guard_workflow(head.realm, account, head.symbol))
         return AccountOutcome(
             account=account,
-            outcome=_order_outcome(report.status, opened="opened"),
+            outcome=outcome_of_order(report.status, done="opened"),
             reasons=(report.reason,) if report.reason else (),
             permit_id=permit.id,
             notional_usd=permit.notional_usd,
@@ -367,32 +383,7 @@ class TradeDecision:
             execution_ids=(execution,),
         )
 
-    def _entry(self, account: str, fusion: Fusion, permit: Permit, quote: Quote) -> OrderRequest:
-        head = self._head
-        at_market = fusion.entry_price is None or fusion.entry_price >= quote.ask
-        return OrderRequest(
-            realm=head.realm,
-            venue=head.venue,
-            ledger=head.ledger,
-            account=account,
-            symbol=head.symbol,
-            decision_id=head.decision_id,
-            leg=Leg.ENTRY,
-            client_order_id=client_order_id(
-                ledger=head.ledger, account=account, decision=head.decision_id, leg=Leg.ENTRY.value
-            ),
-            side=Side.BUY,
-            type=OrderType.MARKET if at_market else OrderType.LIMIT,
-            time_in_force=None if at_market else TimeInForce.GTC,
-            quantity=permit.quantity,
-            price=None if at_market else fusion.entry_price,
-            as_of=head.as_of,
-            epoch=permit.epoch,
-            permit_id=permit.id,
-            expected_price=quote.ask,
-        )
-
-    async def _reduce_position(self, account: str, fusion: Fusion, permit: Permit) -> AccountOutcome:
+    async def _reduce_position(self, account: str, permit: Permit) -> AccountOutcome:
         """The guard owns every exit: it is asked to sell, and tells when the order is placed."""
         head = self._head
         guard = guard_workflow(head.realm, account, head.symbol)
@@ -412,7 +403,7 @@ class TradeDecision:
         self._also.append(guard)
         return AccountOutcome(
             account=account,
-            outcome=_order_outcome(report.status, opened="reduced"),
+            outcome=outcome_of_order(report.status, done="reduced"),
             reasons=(report.reason,) if report.reason else (),
             permit_id=permit.id,
             notional_usd=permit.notional_usd,
@@ -427,6 +418,7 @@ class TradeDecision:
 
     async def _end(self, outcomes: tuple[AccountOutcome, ...]) -> DecisionResult:
         self._note(outcomes=outcomes)
+        await workflow.wait_condition(workflow.all_handlers_finished)
         await workflow.execute_local_activity_method(StoreCalls.finish_decision, self._summary, **STORE_CALL)
         action = self._summary.fusion.outcome.value if self._summary.fusion else "none"
         workflow.upsert_search_attributes([OUTCOME.value_set(outcomes[0].outcome), ACTION.value_set(action)])
@@ -435,11 +427,3 @@ class TradeDecision:
     def _note(self, **changes: object) -> None:
         self._summary = self._summary.model_copy(update=changes)
         workflow.set_current_details(decision_story(self._summary))
-
-
-def _order_outcome(status: OrderStatus, *, opened: str) -> str:
-    if status is OrderStatus.FROZEN:
-        return "order_frozen"
-    if status in {OrderStatus.REFUSED, OrderStatus.REJECTED}:
-        return "order_refused"
-    return opened

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
@@ -11,8 +10,9 @@ from temporalio.common import RetryPolicy
 from activities.beating import HEARTBEAT
 from activities.exchange.port import Exchange
 from activities.exchange.translation import venue_call
-from trading.contract import Contract, Utc
+from trading.contract import Contract
 from trading.orders.models import Lot, OrderType
+from trading.orders.models import Quote as Quote
 
 QUOTE_CALL: workflow.ActivityConfig = {
     # Three small questions of at most 5 s each.
@@ -32,19 +32,6 @@ class QuoteRequest(Contract):
     venue: str
     account: str
     symbol: str
-
-
-class Quote(Contract):
-    """Prices in quote units; the fee as a fraction of what is received."""
-
-    symbol: str
-    market_time: Utc
-    bid: Decimal
-    ask: Decimal
-    spread_fraction: Decimal
-    taker_fee: Decimal
-    min_notional_usd: Decimal
-    lot: Lot
 
 
 class QuoteCalls:

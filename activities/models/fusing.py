@@ -39,13 +39,14 @@ class FusionCalls:
 
         The lead account's closed trades decide whether the floors of the first trades hold (X43).
         """
+        from trading.decision.approval import approval_reasons
         from trading.decision.fuse import fuse
 
         head = request.head
         playbook = await self._texts.playbook(request.playbook_hash)
         records = await self._decisions.track_records(head.realm, regime=request.regime.value, before=head.as_of)
         exposure = await self._accounts.exposure(head.realm, head.accounts[0])
-        return fuse(
+        fused = fuse(
             request.primary,
             request.secondary,
             records=records,
@@ -55,3 +56,4 @@ class FusionCalls:
             has_position=request.has_position,
             role_weights={role: playbook.weight(role.value) for role in Role},
         )
+        return fused.model_copy(update={"approval_because": approval_reasons(fused, playbook.policy)})

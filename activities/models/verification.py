@@ -11,7 +11,7 @@ from activities.models.calls import NEVER_RETRIED, AnswerRef
 from activities.models.texts import StoredTexts
 from activities.store.port import Blobs, Decisions
 from trading.contract import Contract
-from trading.decision.models import DecisionHead, PositionView, Role, Stance
+from trading.decision.models import DecisionHead, Fusion, PositionView, Role, Stance
 from trading.policy.model import Policy
 
 VERIFY_CALL: workflow.LocalActivityConfig = {
@@ -42,6 +42,14 @@ class VerifyRequest(Contract):
 
 
 class PlaybookRequest(Contract):
+    playbook_hash: str
+
+
+class LevelsRequest(Contract):
+    """A view as a person changed it, and the snapshot that it is held against."""
+
+    fusion: Fusion
+    snapshot_hash: str
     playbook_hash: str
 
 
@@ -79,3 +87,13 @@ class VerificationCalls:
     async def policy(self, request: PlaybookRequest) -> Policy:
         """The policy of a playbook version, for workflows that branch on its limits."""
         return (await self._texts.playbook(request.playbook_hash)).policy
+
+    @activity.defn
+    async def check_levels(self, request: LevelsRequest) -> tuple[str, ...]:
+        """What is wrong with size, levels and odds that a person chose: sentences, none where they stand (C14)."""
+        from trading.decision.approval import objections
+        from trading.decision.ground import Ground
+
+        playbook = await self._texts.playbook(request.playbook_hash)
+        snapshot = await self._texts.snapshot(request.snapshot_hash)
+        return objections(request.fusion, Ground(snapshot=snapshot, recall=None, policy=playbook.policy, position=None))

@@ -13,7 +13,7 @@ from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
-from activities.store.port import AccountBook, Blobs, Decisions, StoreRefused, StoreUnavailable
+from activities.store.port import AccountBook, Audit, Blobs, Decisions, StoreRefused, StoreUnavailable
 from trading.contract import Contract, Utc
 from trading.decision.models import DecisionHead, DecisionSummary, PositionView, TrackRecord
 from trading.risk.models import Exposure, GateAnswer, Mode
@@ -40,7 +40,7 @@ UNKNOWN_ACCOUNT = "UnknownAccount"
 BLOB_MISSING = "BlobMissing"
 
 
-class Records(Decisions, AccountBook, Blobs, Protocol):
+class Records(Decisions, AccountBook, Audit, Blobs, Protocol):
     """What these activities need of the one store."""
 
 
@@ -95,6 +95,17 @@ class GateRow(Contract):
     epoch: int
     reason: str
     who: str
+
+
+class HandRecord(Contract):
+    """What a person did: who, why, to what, under which operation id."""
+
+    realm: str
+    operation_id: str
+    subject: str
+    what: str
+    who: str
+    reason: str
 
 
 class OutcomeRecord(Contract):
@@ -189,6 +200,19 @@ class StoreCalls:
         with _store_errors():
             await self._store.write_gate(
                 row.realm, row.account, mode=row.mode, epoch=row.epoch, reason=row.reason, who=row.who
+            )
+
+    @activity.defn
+    async def record_hand(self, hand: HandRecord) -> None:
+        """Write down what a person did, once for its operation id (C14)."""
+        with _store_errors():
+            await self._store.record_hand(
+                hand.realm,
+                operation_id=hand.operation_id,
+                subject=hand.subject,
+                what=hand.what,
+                who=hand.who,
+                reason=hand.reason,
             )
 
     @activity.defn

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from activities.store.accounts import AccountRows
 from activities.store.answers import AnswerRows
+from activities.store.audit import AuditRows
 from activities.store.blobs import BlobRows, RecentTexts
 from activities.store.day_plans import DayPlanRows
 from activities.store.decisions import DecisionRows
@@ -24,6 +25,7 @@ class Store(
     PeriodRows,
     DayPlanRows,
     PlaybookRows,
+    AuditRows,
 ):
     """All ports of `activities.store.port`, over one migrated database and one event loop."""
 

@@ -212,6 +212,6 @@ async def test_accounts_share_one_pair_of_proposals_and_have_an_outcome_each(ope
     result = await house.decide()
     assert [(o.account, o.outcome) for o in result.summary.outcomes] == [
         ("aggressive", "opened"),
-        ("conservative", "refused_by_gate"),
+        ("conservative", "expired"),
     ]
     assert len(house.primary.asked) == 1

@@ -126,6 +126,7 @@ class Fusion(Contract):
     win_probability: Decimal = Decimal(0)
     low_certainty: bool = False
     reasons: tuple[str, ...] = ()
+    approval_because: tuple[str, ...] = Field(default=(), description="why a person is asked before it is traded")
     weights: dict[Role, Decimal] = Field(default_factory=dict)
 
 

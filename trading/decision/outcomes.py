@@ -38,6 +38,7 @@ _ROWS: Final = (
         "stale", "The price left the collar of what was approved, or the permit ran out, before the order was sent."
     ),
     Outcome("stale_as_of", "The observation was too old at the venue's clock to raise exposure."),
+    Outcome("waiting_for_approval", "The proposal waits for a person; it is no end yet.", needs_person=True),
     Outcome("rejected_by_person", "A person rejected the proposal."),
     Outcome("expired", "Nobody answered the approval in time, which is a rejection."),
     Outcome("overridden", "A person decided otherwise.", changes_exposure=True),

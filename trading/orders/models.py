@@ -238,6 +238,19 @@ class Lot(Contract):
         return floored
 
 
+class Quote(Contract):
+    """What an order will meet: prices in quote units, the fee as a fraction of what is received."""
+
+    symbol: str
+    market_time: Utc
+    bid: Decimal
+    ask: Decimal
+    spread_fraction: Decimal
+    taker_fee: Decimal
+    min_notional_usd: Decimal
+    lot: Lot
+
+
 class BookTop(Contract):
     """Best bid and ask with their sizes in base units."""
 

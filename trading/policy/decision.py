@@ -142,3 +142,32 @@ class DecisionPolicy(Contract):
         looser="none",
         description="smallest weight of a model that speaks, whatever its track record",
     )
+    approval_above_fraction: Decimal = fraction(
+        "1",
+        ge="0",
+        le="1",
+        capability="C14",
+        code="size_above_approval",
+        looser="up",
+        description="size of an entry over equity above which a person is asked; at 1 never",
+    )
+    approval_when_low_certainty: int = count(
+        0,
+        ge=0,
+        le=1,
+        unit="yes (1) or no (0)",
+        capability="C14",
+        code="low_certainty",
+        looser="down",
+        description="whether a person is asked before an entry of low certainty",
+    )
+    approval_expires_s: int = count(
+        86_400,
+        ge=1,
+        le=604_800,
+        unit="s",
+        capability="C14",
+        code="expired",
+        looser="none",
+        description="how long a proposal waits for a person; silence is a rejection",
+    )

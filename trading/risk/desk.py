@@ -129,12 +129,17 @@ def lapsed(exposure: Exposure, policy: Policy, *, now: datetime) -> tuple[str, .
     return tuple(one.permit_id for one in exposure.reservations if now > one.reserved_at + validity)
 
 
+def is_stricter(mode: Mode, *, than: Mode) -> bool:
+    """Whether `mode` lets less pass."""
+    return STRICTNESS.index(mode) > STRICTNESS.index(than)
+
+
 def change_mode(exposure: Exposure, mode: Mode) -> Exposure:
     """The account in `mode`. A stricter mode raises the epoch, which voids every permit issued before it."""
     if mode is exposure.mode:
         return exposure
-    is_stricter = STRICTNESS.index(mode) > STRICTNESS.index(exposure.mode)
-    return exposure.model_copy(update={"mode": mode, "epoch": exposure.epoch + int(is_stricter)})
+    stricter = is_stricter(mode, than=exposure.mode)
+    return exposure.model_copy(update={"mode": mode, "epoch": exposure.epoch + int(stricter)})
 
 
 def resume(exposure: Exposure) -> Exposure:
@@ -166,8 +171,7 @@ def rung(exposure: Exposure, policy: Policy) -> Rung:
 def defended(exposure: Exposure, policy: Policy) -> Exposure:
     """The account in the mode its losses ask for; never a freer one than it has. Only a person goes back."""
     wanted = {Rung.DEFENCE: Mode.DEFENSIVE, Rung.HALT: Mode.HALTED}.get(rung(exposure, policy), exposure.mode)
-    is_stricter = STRICTNESS.index(wanted) > STRICTNESS.index(exposure.mode)
-    return change_mode(exposure, wanted) if is_stricter else exposure
+    return change_mode(exposure, wanted) if is_stricter(wanted, than=exposure.mode) else exposure
 
 
 def _reservation(exposure: Exposure, permit_id: str) -> Reservation | None:

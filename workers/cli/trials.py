@@ -68,6 +68,7 @@ def replay(
     decide_every: Annotated[str, typer.Option(help="how often each symbol is decided: 1h, 4h, 1d")] = "4h",
     kills: Annotated[int, typer.Option(min=0, help="how often a worker is killed on the way")] = 0,
     seed: Annotated[int, typer.Option(help="seed of liquidity and of the kill plan")] = 1,
+    approvals: Annotated[str, typer.Option(help="what answers for people: expire or grant")] = "expire",
     keep: Annotated[str, typer.Option(help="keep the run's home in this new folder")] = "",
     web_ui: Annotated[bool, typer.Option("--web-ui", help="serve the Temporal Web UI while it runs")] = False,
 ) -> None:
@@ -85,6 +86,8 @@ def replay(
     names = tuple(name.strip() for name in accounts.split(",") if name.strip())
     if not names or len(set(names)) != len(names):
         raise Refusal(f"--accounts {accounts!r} must name at least one account, each once")
+    if approvals not in {"expire", "grant"}:
+        raise Refusal(f"--approvals {approvals!r}: allowed are expire, grant")
     every, capital_usd = duration_of(decide_every, "--decide-every"), amount_of(capital, "--capital")
     check_period(histories_of(files), start=first, end=last)
     spec = CampaignSpec(
@@ -98,6 +101,7 @@ def replay(
         decide_every=every,
         kills=kills,
         kill_seed=seed,
+        grants_approvals=approvals == "grant",
         web_ui=web_ui,
     )
     _conclude(_trial(spec, keep=keep), as_json=json)

@@ -21,6 +21,7 @@ from activities.store.listing import accounts_and_symbols
 from activities.store.open_trades import OpenEntry, OpenTrade, open_trades
 from activities.store.port import Intent, StoreUnavailable
 from trading.ledger.outcome import position_quantity
+from trading.orders.entries import MARKET_ENTRY_VALID, RESTING_ENTRY_SHARE
 from trading.orders.guarding import TARGET
 from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, OrderType
 from trading.risk.desk import reserve
@@ -48,7 +49,6 @@ from workflows.protocol import (
     GuardState,
     ReduceRequest,
 )
-from workflows.trade_decision import MARKET_ENTRY_VALID, RESTING_ENTRY_SHARE
 
 if TYPE_CHECKING:
     from temporalio.client import Client

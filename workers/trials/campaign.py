@@ -50,6 +50,7 @@ class CampaignSpec:
     freeze_s: float = 6.0
     primary: str = "rules-momentum"
     secondary: str = "rules-reversion"
+    grants_approvals: bool = False
     web_ui: bool = False
 
     @property
@@ -63,6 +64,7 @@ class CampaignSpec:
             "capital": self.capital_usd,
             "every_s": int(self.decide_every.total_seconds()),
             "seed": self.market.seed,
+            **({"approvals": "grant"} if self.grants_approvals else {}),
         }
         return content_hash(canonical_json(facts))[:12]
 
@@ -199,6 +201,7 @@ async def _request(running: House, spec: CampaignSpec, realm: str) -> CampaignRe
         decide_every_s=int(spec.decide_every.total_seconds()),
         playbook_hash=playbook_hash,
         playbook_version=playbook.version,
+        approvals="grant" if spec.grants_approvals else "expire",
     )
 
 

@@ -1,0 +1,53 @@
+"""Who did what, when and why: the audit that people read after a hand was on the agent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+
+from activities.store.engine import Database
+from activities.store.port import AuditEntry
+from activities.store.tables import AuditRow
+
+
+class AuditRows:
+    """`Audit` over the tables."""
+
+    _database: Database
+
+    async def record_hand(
+        self, realm: str, *, operation_id: str, subject: str, what: str, who: str, reason: str
+    ) -> None:
+        row = {
+            "realm": realm,
+            "entry_id": operation_id,
+            "subject": subject,
+            "what": what,
+            "who": who,
+            "reason": reason,
+            "at": datetime.now(UTC),
+        }
+        async with self._database.write() as connection:
+            await self._database.add(connection, AuditRow, row)
+
+    async def audit(self, realm: str, *, subject: str | None = None, limit: int = 100) -> tuple[AuditEntry, ...]:
+        found = select(AuditRow.__table__).where(AuditRow.realm == realm)
+        if subject is not None and subject.endswith("-"):
+            found = found.where(AuditRow.subject.startswith(subject, autoescape=True))
+        elif subject is not None:
+            found = found.where(AuditRow.subject == subject)
+        newest = found.order_by(AuditRow.at.desc(), AuditRow.entry_id).limit(limit)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(newest)).mappings().all()
+        return tuple(
+            AuditEntry(
+                operation_id=row["entry_id"],
+                subject=row["subject"],
+                what=row["what"],
+                who=row["who"],
+                reason=row["reason"],
+                at=row["at"],
+            )
+            for row in rows
+        )
