@@ -15,6 +15,7 @@ WRONG = [
     # words, settings, what the sentence says
     (("demoo",), {}, "verb 'demoo' is unknown: allowed are demo"),
     (("decide", "btc"), {}, "symbol 'btc' is not of the form BASE/QUOTE"),
+    (("decide", "BTC/USDT", "--account", "my account"), {}, "--account 'my account': an account's name has"),
     (("decide", "BTC/USDT", "--as-of", "yesterday"), {}, "--as-of 'yesterday' is no date"),
     (("decide", "BTC/USDT", "--data", "BTC/USDT=none.csv"), {}, "none.csv: no such file"),
     (("replay", "--from", "2020-01-01"), {}, "Missing option '--data'"),

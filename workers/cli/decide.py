@@ -11,7 +11,7 @@ import typer
 from workers.cli.card import readable_card
 from workers.cli.command import command
 from workers.cli.ending import Refusal, emit, run
-from workers.cli.inputs import files_of, histories_of, symbol_of, time_of
+from workers.cli.inputs import account_of, files_of, histories_of, symbol_of, time_of
 from workers.cli.place import place_of, records, settings_or_refusal
 
 
@@ -30,9 +30,10 @@ def decide(
     at = time_of(as_of, "--as-of") if as_of else None
     if at is not None and at.microsecond:
         raise Refusal(f"--as-of {as_of}: whole seconds only")
+    who = account_of(account, "--account")
     files = files_of(data or [])
     histories_of(files)
-    card = run(lambda: _decided(name, at, account=account, files=files))
+    card = run(lambda: _decided(name, at, account=who, files=files))
     emit(card, as_json=json, text=readable_card(card))
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trading.candles import CandleSeries
 
 _SYMBOL = re.compile(r"^[A-Z0-9]{2,12}/[A-Z0-9]{2,12}$")
+_ACCOUNT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 _ENDINGS = (".csv", ".csv.gz", ".parquet")
 
 
@@ -26,6 +27,14 @@ def symbol_of(text: str) -> str:
     if not _SYMBOL.match(symbol):
         raise Refusal(f"symbol {text!r} is not of the form BASE/QUOTE, for example BTC/USDT")
     return symbol
+
+
+def account_of(text: str, option: str) -> str:
+    """An account's name: it becomes a part of workflow ids and of the names of its keys' settings."""
+    name = text.strip()
+    if not _ACCOUNT.match(name):
+        raise Refusal(f"{option} {text!r}: an account's name has up to 64 letters, digits, dashes and underscores")
+    return name
 
 
 def time_of(text: str, option: str) -> datetime:

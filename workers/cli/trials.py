@@ -17,7 +17,16 @@ import typer
 
 from workers.cli.command import command
 from workers.cli.ending import NotWell, Refusal, emit, run, say
-from workers.cli.inputs import amount_of, check_period, day_end_of, duration_of, files_of, histories_of, time_of
+from workers.cli.inputs import (
+    account_of,
+    amount_of,
+    check_period,
+    day_end_of,
+    duration_of,
+    files_of,
+    histories_of,
+    time_of,
+)
 
 if TYPE_CHECKING:
     from workers.stack.home import Home
@@ -83,7 +92,7 @@ def replay(
     first, last = time_of(start, "--from"), day_end_of(end, "--to")
     if first >= last:
         raise Refusal(f"--from {start} must be before --to {end}")
-    names = tuple(name.strip() for name in accounts.split(",") if name.strip())
+    names = tuple(account_of(name, "--accounts") for name in accounts.split(",") if name.strip())
     if not names or len(set(names)) != len(names):
         raise Refusal(f"--accounts {accounts!r} must name at least one account, each once")
     if approvals not in {"expire", "grant"}:
