@@ -181,7 +181,7 @@ def _chasing(trades: Sequence[ClosedTrade], policy: Policy) -> BiasCheck:
         threshold=limit,
         sample=len(known),
         evidence=tuple(trade.decision_id for trade in ran) if share > limit else (),
-        sentence=f"{share:.0%} of {len(known)} entries followed a rise of over {policy.chasing_rise_fraction:.0%} in 24 h",
+        sentence=f"{share:.0%} of {len(known)} entries followed a 24 h rise of over {policy.chasing_rise_fraction:.0%}",
     )
 
 

@@ -21,7 +21,12 @@ VALIDATED_FROM = Decimal("0.6")
 WITHDRAWN_BELOW = Decimal("0.4")
 """A lesson is validated after five trades in its situation of which 60 % went its way; withdrawn under 40 % (X32)."""
 
-_TITLES = {"success": "成功案例", "failure": "失败案例"}
+EVIDENCE_KEPT = 20
+"""A lesson names its newest decisions; the count of all is `sample_count`."""
+
+LessonKind = Literal["success", "failure"]
+
+_TITLES: dict[LessonKind, str] = {"success": "成功案例", "failure": "失败案例"}
 
 
 class Lesson(Contract):
@@ -30,7 +35,7 @@ class Lesson(Contract):
     id: str
     title: str
     description: str
-    kind: Literal["success", "failure"]
+    kind: LessonKind
     symbol: str
     action: str
     regime: str | None
@@ -40,7 +45,7 @@ class Lesson(Contract):
     validation_successes: int = 0
     validated: bool = False
     evidence: tuple[str, ...] = ()
-    """The decisions it was drawn from, oldest first."""
+    """The newest decisions it was drawn from, oldest first."""
     updated_at: Utc
 
     @property
@@ -49,14 +54,14 @@ class Lesson(Contract):
         return Decimal(self.validation_successes) / self.validation_trades if self.validation_trades else None
 
 
-def title_of(kind: Literal["success", "failure"], *, action: str, symbol: str, regime: str | None) -> str:
+def title_of(kind: LessonKind, *, action: str, symbol: str, regime: str | None) -> str:
     """The title of a lesson, as S0-55 words it; an unknown regime is called so."""
     return f"{_TITLES[kind]}: {action} {symbol} in {regime or 'unknown'} market"
 
 
 def extract_lesson(trade: ClosedTrade, *, action: str = "buy") -> Lesson:
     """The lesson of one closed trade; symbol, action and regime are those of its first decision."""
-    kind: Literal["success", "failure"] = "success" if trade.won else "failure"
+    kind: LessonKind = "success" if trade.won else "failure"
     regime = trade.plan.trend_regime
     title = title_of(kind, action=action, symbol=trade.symbol, regime=regime)
     advice = "" if trade.won else "; should avoid similar decisions"
@@ -86,7 +91,7 @@ def _repeated(lesson: Lesson, new: Lesson) -> Lesson:
             "sample_count": lesson.sample_count + 1,
             "confidence": min(lesson.confidence + CONFIDENCE_STEP, FULL_CONFIDENCE),
             "description": new.description,
-            "evidence": (*lesson.evidence, *new.evidence),
+            "evidence": (*lesson.evidence, *new.evidence)[-EVIDENCE_KEPT:],
             "updated_at": new.updated_at,
         }
     )
@@ -96,18 +101,21 @@ def lesson_book(trades: Iterable[ClosedTrade]) -> tuple[Lesson, ...]:
     """Every lesson that `trades` taught, in the order in which it was first learned.
 
     Each later trade in a lesson's situation tests it before it is learned from: a success lesson by a gain, a failure
-    lesson by a loss.
+    lesson by a loss. The same as `merged` one after the other, in time that grows with the trades alone.
     """
-    book: tuple[Lesson, ...] = ()
+    book: dict[str, Lesson] = {}
     for trade in in_order(tuple(trades)):
         lesson = extract_lesson(trade)
-        book = merged(tuple(_tested(known, lesson) for known in book), lesson)
-    return book
+        for kind in _TITLES:
+            title = title_of(kind, action=lesson.action, symbol=lesson.symbol, regime=lesson.regime)
+            if title in book:
+                book[title] = _tested(book[title], lesson)
+        known = book.get(lesson.title)
+        book[lesson.title] = lesson if known is None else _repeated(known, lesson)
+    return tuple(book.values())
 
 
 def _tested(known: Lesson, new: Lesson) -> Lesson:
-    if (known.symbol, known.action, known.regime) != (new.symbol, new.action, new.regime):
-        return known
     tried = known.validation_trades + 1
     good = known.validation_successes + (1 if known.kind == new.kind else 0)
     rate = Decimal(good) / tried

@@ -12,7 +12,7 @@ _AGAINST_LABELS: dict[str, frozenset[str]] = {
     "macd_cross": frozenset({"bearish"}),
     "market_structure": frozenset({"lower_highs_lower_lows"}),
     "structure_break": frozenset({"bearish"}),
-    "liquidity_sweep": frozenset({"bearish"}),
+    "liquidity_sweep": frozenset({"swept_highs"}),
     "trend_regime": frozenset({"bear_market"}),
     "risk_regime": frozenset({"crash"}),
 }

@@ -16,7 +16,7 @@ class ReportKind(StrEnum):
 
 
 class Period(Contract):
-    """From `start` up to, not including, `end`. The name is the key of its row: 2024-01-24, 2024-W04, 2024-01, 2024-Q1."""
+    """From `start` up to, not including, `end`. The name is its row's key: 2024-01-24, 2024-W04, 2024-01, 2024-Q1."""
 
     kind: ReportKind
     name: str

@@ -1,0 +1,1 @@
+"""Reports as data: sections of text, tables and figures, without any format."""
