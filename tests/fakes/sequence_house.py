@@ -37,6 +37,9 @@ from activities.market.calls import MarketCalls
 from activities.models.calls import ModelCalls
 from activities.models.fusing import FusionCalls
 from activities.models.verification import VerificationCalls
+from activities.planning.binance_listing import BinanceListing
+from activities.planning.calls import PlanningCalls
+from activities.planning.surveying import SurveyCalls
 from activities.store.calls import StoreCalls
 from activities.store.migrate import migrate
 from activities.store.open import Store, open_store
@@ -109,6 +112,9 @@ class SequenceHouse:
             base_timeframe="1h",
             market_time_is_replayed=True,
             transport=transport,
+        )
+        self.listing = BinanceListing(
+            venue=VENUE, base_url="http://venue", market_time_is_replayed=True, transport=transport
         )
         self.primary = ScriptedModel("first-1", holds())
         self.secondary = ScriptedModel("second-1", holds())
@@ -417,11 +423,16 @@ class SequenceHouse:
             (
                 self.queue(QueueRole.DECISIONS),
                 (*WORKFLOWS, TestCoordinator),
-                (StoreCalls(store), VerificationCalls(store, store), FusionCalls(store, store, store)),
+                (
+                    StoreCalls(store),
+                    VerificationCalls(store, store),
+                    FusionCalls(store, store, store),
+                    PlanningCalls(store),
+                ),
             ),
             (self.queue(QueueRole.CALLS), (), (AskCalls(),)),
             (self.queue(QueueRole.MODELS), (), (ModelCalls(models, store, store),)),
-            (self.queue(QueueRole.MARKET), (), (MarketCalls(self.source, store),)),
+            (self.queue(QueueRole.MARKET), (), (MarketCalls(self.source, store), SurveyCalls(self.listing))),
             (
                 exchange_queue(self.realm, VENUE),
                 (),
@@ -468,6 +479,7 @@ class SequenceHouse:
     async def aclose(self) -> None:
         await self.exchange.aclose()
         await self.source.aclose()
+        await self.listing.aclose()
         await self.clock.aclose()
         await self.store.aclose()
 

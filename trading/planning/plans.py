@@ -88,7 +88,8 @@ def _account_plan(account: str, day: DayPlan, windows: tuple[RiskWindow, ...], m
     missed_yesterday = _missed_yesterday(account, morning)
     limits = limits_of(row, policy, risk=day.risk_regime, missed_yesterday=missed_yesterday)
     too_loose = looser_than_policy(limits, policy, risk=day.risk_regime)
-    assert not too_loose, f"the plan of {account} would loosen {', '.join(too_loose)}"
+    if too_loose:
+        raise ValueError(f"the plan of {account} would loosen {', '.join(too_loose)}")
     held = morning.held.get(account, frozenset())
     triggers: list[PriceTrigger] = []
     memory: list[MemoryCheck] = []

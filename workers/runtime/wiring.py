@@ -51,6 +51,7 @@ async def _open_store(site: Site, closing: contextlib.AsyncExitStack) -> Store:
 async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStack) -> Room:
     from activities.models.fusing import FusionCalls
     from activities.models.verification import VerificationCalls
+    from activities.planning.calls import PlanningCalls
     from activities.store.calls import StoreCalls
     from workflows.registry import WORKFLOWS
 
@@ -64,6 +65,7 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
             *_activities_of(records),
             *_activities_of(checks),
             *_activities_of(FusionCalls(store, store, store)),
+            *_activities_of(PlanningCalls(store)),
         ],
     )
 
@@ -91,6 +93,8 @@ async def _models(site: Site, store: Store, closing: contextlib.AsyncExitStack) 
 async def _market(site: Site, store: Store, closing: contextlib.AsyncExitStack) -> Room:
     from activities.market.binance import BinanceMarketData
     from activities.market.calls import MarketCalls
+    from activities.planning.binance_listing import BinanceListing
+    from activities.planning.surveying import SurveyCalls
 
     source = BinanceMarketData(
         venue=site.venue,
@@ -99,8 +103,13 @@ async def _market(site: Site, store: Store, closing: contextlib.AsyncExitStack) 
         market_time_is_replayed=site.market_is_replayed,
     )
     closing.push_async_callback(source.aclose)
-    calls = MarketCalls(source, store)
-    return Room(role=QueueRole.MARKET, queue=task_queue(site.realm, QueueRole.MARKET), activities=_activities_of(calls))
+    listing = BinanceListing(venue=site.venue, base_url=site.venue_url, market_time_is_replayed=site.market_is_replayed)
+    closing.push_async_callback(listing.aclose)
+    return Room(
+        role=QueueRole.MARKET,
+        queue=task_queue(site.realm, QueueRole.MARKET),
+        activities=[*_activities_of(MarketCalls(source, store)), *_activities_of(SurveyCalls(listing))],
+    )
 
 
 async def _exchange(site: Site, store: Store, closing: contextlib.AsyncExitStack) -> Room:

@@ -1,0 +1,126 @@
+"""The plan of one day for all accounts: watch list, triggers, ideas, risk windows. It orders nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.common import VersioningBehavior
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.workflow import ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from activities.market.calls import OBSERVE_CALL, REPLAYED_OBSERVE_CALL, MarketCalls
+    from activities.market.port import Observation, ObserveRequest
+    from activities.planning.calls import PeriodQuestion, PlanMade, PlanningCalls, PlanOrder
+    from activities.planning.surveying import SURVEY_CALL, Survey, SurveyCalls, SurveyRequest
+    from activities.store.calls import STORE_CALL
+    from activities.store.port import KeptPlan
+    from trading.contract import Contract
+    from trading.planning.hours import period_of_day
+    from trading.planning.models import Unwatched
+    from workflows.names import AS_OF, TASK_TIMEOUT, QueueRole, task_queue
+    from workflows.options import at, labels
+    from workflows.periods import PeriodKind, PeriodRequest, nominal_time, period_workflow
+
+
+class PlanResult(Contract):
+    """The plan of the period, made by this run or by an earlier one."""
+
+    kept: KeptPlan
+    already_planned: bool = False
+
+
+@workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+class DailyPlanning:
+    """Look at yesterday and at the market, make three plans, check them against memory (C09, C61, C62)."""
+
+    @workflow.run
+    async def run(self, request: PeriodRequest) -> PlanResult:
+        """Return the day's plan; a day that was planned before keeps its first one."""
+        survey = await self._survey(request, nominal_time(request))
+        as_of = min(nominal_time(request), survey.market_time)
+        workflow.upsert_search_attributes([AS_OF.value_set(as_of)])
+        day = request.hours.day_of(as_of)
+        state = await workflow.execute_local_activity_method(
+            PlanningCalls.period_state,
+            PeriodQuestion(realm=request.realm, period=period_of_day(day), playbook_hash=request.playbook_hash),
+            **STORE_CALL,
+        )
+        if state.kept is not None:
+            return PlanResult(kept=state.kept, already_planned=True)
+        seen = await asyncio.gather(*(self._observe(request, symbol, as_of) for symbol in survey.symbols))
+        made = await self._make(request, as_of, seen, playbook_hash=state.playbook_hash)
+        workflow.set_current_details(made.story)
+        return PlanResult(kept=made.kept)
+
+    async def _survey(self, request: PeriodRequest, as_of: datetime) -> Survey:
+        """What to look at. A replayed market that has not come to the nominal time is planned where it is."""
+        if request.symbols and (request.in_campaign or not request.market_is_replayed):
+            return Survey(market_time=as_of, symbols=request.symbols)
+        survey = await workflow.execute_activity_method(
+            SurveyCalls.survey_market,
+            SurveyRequest(venue=request.venue, as_of=as_of, usual=request.usual),
+            **at(task_queue(request.realm, QueueRole.MARKET), "which symbols are listed", SURVEY_CALL),
+        )
+        if request.symbols:
+            return survey.model_copy(update={"symbols": request.symbols})
+        return survey if request.market_is_replayed else survey.model_copy(update={"market_time": as_of})
+
+    async def _observe(self, request: PeriodRequest, symbol: str, as_of: datetime) -> Observation | Unwatched:
+        call = REPLAYED_OBSERVE_CALL if request.in_campaign else OBSERVE_CALL
+        try:
+            seen: Observation = await workflow.execute_activity_method(
+                MarketCalls.observe_market,
+                ObserveRequest(realm=request.realm, venue=request.venue, symbol=symbol, as_of=as_of),
+                **at(task_queue(request.realm, QueueRole.MARKET), f"observe {symbol}", call),
+            )
+        except ActivityError as failed:
+            if is_cancelled_exception(failed):
+                raise
+            return Unwatched(symbol=symbol, reason="market_unavailable")
+        return seen
+
+    async def _make(
+        self,
+        request: PeriodRequest,
+        as_of: datetime,
+        seen: list[Observation | Unwatched],
+        *,
+        playbook_hash: str,
+    ) -> PlanMade:
+        order = PlanOrder(
+            realm=request.realm,
+            venue=request.venue,
+            ledger=request.ledger,
+            as_of=as_of,
+            hours=request.hours,
+            accounts=request.accounts,
+            playbook_hash=playbook_hash,
+            snapshots=tuple(one.snapshot_hash for one in seen if isinstance(one, Observation)),
+            unobserved=tuple(one for one in seen if isinstance(one, Unwatched)),
+        )
+        return await workflow.execute_local_activity_method(PlanningCalls.make_plan, order, **STORE_CALL)
+
+
+async def plan_day(request: PeriodRequest) -> PlanResult:
+    """Plan a day as a child of the calling workflow, and wait for the plan.
+
+    The caller owns the market's clock: `request` has its `as_of`, symbols and playbook. Planned twice is planned once.
+    """
+    if request.as_of is None:
+        raise ValueError("a caller that plans a day says its time: as_of is missing")
+    as_of = request.as_of
+    day = period_of_day(request.hours.day_of(as_of))
+    result: PlanResult = await workflow.execute_child_workflow(
+        DailyPlanning.run,
+        request,
+        id=period_workflow(request.realm, PeriodKind.DAILY_PLANNING, day),
+        task_queue=task_queue(request.realm, QueueRole.DECISIONS),
+        task_timeout=TASK_TIMEOUT,
+        parent_close_policy=ParentClosePolicy.ABANDON,
+        static_summary=f"plan of {day}",
+        search_attributes=labels(realm=request.realm, accounts=request.accounts, as_of=as_of),
+    )
+    return result
