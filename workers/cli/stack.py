@@ -31,8 +31,6 @@ def up(
 
 async def _up(files: dict[str, str], *, as_json: bool) -> None:
     from activities.store.open import open_store
-    from activities.store.playbooks import keep_playbook
-    from trading.playbook import first_playbook
     from workers import operator
     from workers.stack.home import claim
     from workers.stack.house import VENUE, house
@@ -55,7 +53,7 @@ async def _up(files: dict[str, str], *, as_json: bool) -> None:
                 place = operator.Place(
                     realm=spec.realm, venue=VENUE, venue_url=running.venue_url, client=running.client, store=store
                 )
-                playbook_hash = await keep_playbook(store, first_playbook())
+                playbook_hash = (await store.active_playbook(spec.realm)).content_hash
                 await operator.open_simulated_accounts(place, DEFAULT_ACCOUNTS, playbook_hash=playbook_hash)
             finally:
                 await store.aclose()

@@ -25,7 +25,7 @@ async def working_checks(service: Service, settings: Settings) -> AsyncIterator[
     """All of this family. Nothing is started: latency is read from histories that are there."""
     yield await _pollers(service, settings)
     yield await _latency(service)
-    yield await _schedules(service)
+    yield await _schedules(service, settings)
 
 
 async def _pollers(service: Service, settings: Settings) -> Check:
@@ -109,19 +109,20 @@ def _waits_s(events: Any) -> list[float]:
     return waits
 
 
-async def _schedules(service: Service) -> Check:
-    """Paused ones. None can be missing yet: the sequences that schedules start come with later versions."""
-    paused, known = [], 0
-    async for schedule in await service.client.list_schedules():
-        if not schedule.id.startswith(f"{service.realm}/"):
-            continue
-        known += 1
-        if schedule.schedule is not None and schedule.schedule.state.paused:
-            paused.append((schedule.id, schedule.schedule.state.note))
+async def _schedules(service: Service, settings: Settings) -> Check:
+    """Paused ones, and missing ones where others were applied: a realm without any is run by hand."""
+    from workers.schedules import listed, missing, plant_of
+
+    name = "temporal.schedules"
+    plant = plant_of(settings, service.client, realm=service.realm)
+    rows = await listed(service.client, service.realm)
+    paused = [row for row in rows if row["paused"]]
     if paused:
-        shown = "; ".join(f"{one} ({note or 'no note'})" for one, note in paused)
-        fix = f"temporal schedule toggle --unpause --schedule-id {paused[0][0]} --reason resumed {service.flags}"
-        return failed("temporal.schedules", f"paused: {shown}", fix=fix)
-    if not known:
-        return passed("temporal.schedules", "none in this realm; this version of Perennial defines none")
-    return passed("temporal.schedules", f"{known}, none paused")
+        shown = "; ".join(f"{row['id']} ({row['note'] or 'no note'})" for row in paused)
+        fix = f"temporal schedule toggle --unpause --schedule-id {paused[0]['id']} --reason resumed {service.flags}"
+        return failed(name, f"paused: {shown}", fix=fix)
+    if not rows:
+        return passed(name, "none in this realm; `perennial schedules apply` makes them")
+    if absent := missing(rows, plant):
+        return failed(name, f"missing: {', '.join(absent)}", fix="perennial schedules apply")
+    return passed(name, f"{len(rows)}, none paused")
