@@ -23,13 +23,26 @@ from workflows.names import (
 from workflows.options import labels
 
 if TYPE_CHECKING:
-    from temporalio.client import Client
+    from temporalio.client import Client, WorkflowHandle
 
     from activities.store.open import Store
+    from activities.store.port import AuditEntry
+    from trading.decision.approval import PersonAnswer, ProposedTrade
+    from workflows.protocol import Hand, HandDone
 
 CAPITAL_USD = Decimal(1_000_000)
 SETTLES_WITHIN = timedelta(seconds=5)
 POLL_S = 0.1
+ANSWERS_WITHIN_S = 10.0
+THINKS_FOR_S = 3.0
+"""A decision that takes longer may wait for a person: it is asked."""
+
+ALWAYS_TAKEN = frozenset({"pause", "manual", "halt", "flatten"})
+"""Hands that stop the agent: where no worker answers they are left at the service as signals."""
+
+
+class HandRefused(Exception):
+    """A person's hand that could not be taken: the sentence names what is known and allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +131,134 @@ async def decide(place: Place, head: DecisionHead, *, playbook_hash: str) -> tup
             as_of=head.as_of,
         ),
     )
-    result = await handle.result()
-    if result.already_decided:
+    result = await _end_or_question(handle)
+    if result is None or result.already_decided:
         return ()
     return tuple(order for outcome in result.summary.outcomes for order in outcome.client_order_ids)
+
+
+async def _end_or_question(handle: WorkflowHandle[Any, Any]) -> Any:
+    """The decision's result; `None` once it waits for a person."""
+    ending = asyncio.ensure_future(handle.result())
+    try:
+        while True:
+            done, _ = await asyncio.wait({ending}, timeout=THINKS_FOR_S)
+            if done:
+                return ending.result()
+            if await handle.query("proposals"):
+                return None
+    finally:
+        ending.cancel()
+
+
+async def answer_proposal(place: Place, verb: str, answer: PersonAnswer) -> HandDone:
+    """Put a person's answer to the decision that waits for it; one that was answered before says by whom.
+
+    Raises `HandRefused` for a proposal that is unknown, and for an answer that cannot be taken.
+    """
+    from temporalio.service import RPCError, RPCStatusCode
+
+    from trading.decision.approval import decision_of
+    from workflows.protocol import HandDone
+
+    decision = decision_of(answer.proposal)
+    handle = place.client.get_workflow_handle(decision_workflow(place.realm, decision))
+    try:
+        return await _updated(handle, verb, answer)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+    earlier = await _earlier_answer(place, answer.proposal)
+    if earlier is None:
+        known = ", ".join(trade.id for trade in await waiting_proposals(place)) or "none"
+        raise HandRefused(f"proposal {answer.proposal!r} is unknown: waiting are {known}")
+    return HandDone(
+        operation_id=earlier.operation_id,
+        target=answer.proposal,
+        accepted=False,
+        reason=f"answered before: {earlier.what} by {earlier.who}: {earlier.reason}",
+        state=earlier.what.partition(" ")[0],
+    )
+
+
+async def _earlier_answer(place: Place, proposal: str) -> AuditEntry | None:
+    entries = await place.store.audit(place.realm, subject=proposal)
+    return entries[-1] if entries else None
+
+
+async def waiting_proposals(place: Place) -> tuple[ProposedTrade, ...]:
+    """All proposals of the realm that wait for a person now."""
+    from trading.decision.approval import WAITING, ProposedTrade
+
+    found = f"PerennialRealm = '{place.realm}' AND PerennialOutcome = '{WAITING}' AND ExecutionStatus = 'Running'"
+    waiting: list[ProposedTrade] = []
+    async for one in place.client.list_workflows(found):
+        for trade in await place.client.get_workflow_handle(one.id).query("proposals"):
+            waiting.append(ProposedTrade.model_validate(trade))
+    return tuple(waiting)
+
+
+async def waiting_in(place: Place, decision: str) -> tuple[ProposedTrade, ...]:
+    """The proposals of one decision that wait for a person; none where it has ended."""
+    from temporalio.service import RPCError
+
+    from trading.decision.approval import ProposedTrade
+
+    handle = place.client.get_workflow_handle(decision_workflow(place.realm, decision))
+    try:
+        if (await handle.describe()).close_time is not None:
+            return ()
+        return tuple(ProposedTrade.model_validate(one) for one in await handle.query("proposals"))
+    except RPCError:
+        return ()  # an old decision that the service has forgotten waits for nobody
+
+
+async def lay_hand(place: Place, verb: str, account: str, hand: Hand) -> HandDone:
+    """Lay a person's hand on an account: `pause`, `resume`, `manual`, `halt`, `flatten`.
+
+    What stops the agent is always taken: where no worker answers in time it waits as a signal under the same operation
+    id. Raises `HandRefused` for an unknown account or symbol.
+    """
+    import uuid
+
+    from activities.store.listing import accounts_and_symbols
+    from workflows.protocol import HandDone
+
+    accounts, symbols = await accounts_and_symbols(place.store, place.realm)
+    if account not in accounts:
+        raise HandRefused(f"account {account!r} is unknown in {place.realm}: known are {', '.join(accounts) or 'none'}")
+    if hand.symbol is not None and hand.symbol not in symbols:
+        known = ", ".join(symbols) or "none"
+        raise HandRefused(f"symbol {hand.symbol} was never ordered in {place.realm}: known are {known}")
+    if not hand.operation_id:
+        hand = hand.model_copy(update={"operation_id": f"{verb}-{uuid.uuid4().hex[:16]}"})
+    desk = place.client.get_workflow_handle(desk_workflow(place.realm, account))
+    try:
+        async with asyncio.timeout(ANSWERS_WITHIN_S):
+            return await _updated(desk, verb, hand)
+    except TimeoutError:
+        if verb not in ALWAYS_TAKEN:
+            raise HandRefused(f"no worker answered within {ANSWERS_WITHIN_S:g} s: {verb} was not done") from None
+    await desk.signal(verb, hand)
+    return HandDone(
+        operation_id=hand.operation_id,
+        target=account if hand.symbol is None else f"{account} {hand.symbol}",
+        accepted=True,
+        reason=f"{hand.reason} (no worker answered: it is done as soon as one runs)",
+        state="signalled",
+    )
+
+
+async def _updated(handle: WorkflowHandle[Any, Any], verb: str, said: Hand | PersonAnswer) -> HandDone:
+    from temporalio.client import WorkflowUpdateFailedError
+
+    from workflows.protocol import HandDone
+
+    try:
+        done: HandDone = await handle.execute_update(verb, said, id=said.operation_id or None, result_type=HandDone)
+    except WorkflowUpdateFailedError as failed:
+        raise HandRefused(str(failed.cause)) from failed
+    return done
 
 
 async def card_of(place: Place, decision: str) -> dict[str, Any] | None:

@@ -72,7 +72,9 @@ async def decision_card(store: Store, realm: str, decision_id: str) -> dict[str,
     """The whole record of one decision with the keys of `perennial decide --json`; `None` for an unknown id.
 
     A decision that is not finished has the outcome `open`. `outcome` is the first account's; `accounts` has them all.
+    `approval` has the answers to its proposals, none where nobody was asked.
     """
+    answers = await store.audit(realm, subject=f"{decision_id}-")
     async with store.database.read() as connection:
         mine = and_(DecisionRow.realm == realm, DecisionRow.decision_id == decision_id)
         row = (await connection.execute(select(DecisionRow.__table__).where(mine))).mappings().one_or_none()
@@ -99,7 +101,7 @@ async def decision_card(store: Store, realm: str, decision_id: str) -> dict[str,
             "findings": await _findings(connection, realm, decision_id),
             "fusion": fusion,
             "risk": await _risk(connection, realm, decision_id),
-            "approval": None,
+            "approval": [_plain(entry.model_dump()) for entry in answers],
             "orders": await _orders(connection, and_(OrderRow.realm == realm, OrderRow.decision_id == decision_id)),
             "latency_ms": _elapsed_ms(row["opened_at"], row["finished_at"]),
             "cost_usd": plain(sum((call["cost_usd"] for call in calls), ZERO)),

@@ -10,7 +10,7 @@ import typer
 
 from workers.cli.card import readable_card
 from workers.cli.command import command
-from workers.cli.ending import Refusal, emit, run
+from workers.cli.ending import Refusal, emit, run, say
 from workers.cli.inputs import account_of, files_of, histories_of, symbol_of, time_of
 from workers.cli.place import place_of, records, settings_or_refusal
 
@@ -38,16 +38,14 @@ def decide(
 
 
 async def _decided(symbol: str, at: datetime | None, *, account: str, files: Mapping[str, str]) -> dict[str, Any]:
-    from activities.store.playbooks import keep_playbook
-    from trading.playbook import first_playbook
     from workers import operator
 
     settings = settings_or_refusal()
     if at is not None and (known := await _known(symbol, at, account)) is not None:
         return known
     async with place_of(settings, verb="decide", files=files, start_at=at) as (place, clock_is_ours):
-        playbook = first_playbook()
-        playbook_hash = await keep_playbook(place.store, playbook)
+        playbook = await place.store.active_playbook(place.realm)
+        playbook_hash = playbook.content_hash
         await _check_symbol(place.venue_url, symbol)
         await operator.open_simulated_accounts(place, (account,), playbook_hash=playbook_hash)
         now = await operator.market_time(place)
@@ -67,8 +65,12 @@ async def _decided(symbol: str, at: datetime | None, *, account: str, files: Map
                 await operator.advance_simulated(place, later, request_id=head.decision_id)
             await operator.protected(place, orders, within_s=5 if clock_is_ours else 15)
         card = await operator.card_of(place, head.decision_id)
+        waiting = await operator.waiting_in(place, head.decision_id)
     if card is None:
         raise Refusal(f"the decision {head.decision_id} left no card")
+    if waiting:
+        say(f"waits for a person: perennial approve {waiting[0].id} --reason WHY")
+        return card | {"outcome": "waiting_for_approval", "waiting": [one.model_dump(mode="json") for one in waiting]}
     return card
 
 

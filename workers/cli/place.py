@@ -115,6 +115,18 @@ async def place_of(
 
 
 @contextlib.asynccontextmanager
+async def running_place(settings: Settings, *, verb: str) -> AsyncIterator[Place]:
+    """The stack that runs in the home; `Refusal` where none does, for there is nothing to lay a hand on."""
+    from workers.stack.home import attach
+
+    state = attach(settings.home)
+    if state is None:
+        raise Refusal(f"{verb} works on a running stack, and none runs in {settings.home}: start `perennial up` first")
+    async with _attached(settings, state) as place:
+        yield place
+
+
+@contextlib.asynccontextmanager
 async def _attached(settings: Settings, state: StackState) -> AsyncIterator[Place]:
     from activities.store.open import open_store
     from workers.operator import Place

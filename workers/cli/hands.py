@@ -1,0 +1,263 @@
+"""Human hands: answers to proposals, modes of accounts, leaving positions, and the audit of all that."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workers.cli.card import table
+from workers.cli.command import command, group
+from workers.cli.ending import NotWell, Refusal, emit, run
+from workers.cli.inputs import amount_of, symbol_of
+from workers.cli.place import records, running_place, settings_or_refusal
+
+if TYPE_CHECKING:
+    from workflows.protocol import HandDone
+
+Proposal = Annotated[str, typer.Argument(help="the proposal's id, as its card in the Web UI shows it")]
+Account = Annotated[str, typer.Argument(help="for example composite")]
+Reason = Annotated[str, typer.Option(help="why; it is kept in the audit")]
+Who = Annotated[str, typer.Option(help="who; default: the user of this machine")]
+Operation = Annotated[str, typer.Option(help="an id under which this is done once; default: a new one")]
+Json = Annotated[bool, typer.Option("--json", help="one JSON object as the last line")]
+
+
+def approve(
+    proposal: Proposal, reason: Reason, who: Who = "", operation_id: Operation = "", json: Json = False
+) -> None:
+    """Let a proposal that waits for a person go on as it is; the gate's limits still bind it.
+
+    Example: perennial approve d0123456789abcdef0123456-89abcdef --reason "I looked at the book" --json
+    """
+    _answer("approve", proposal, reason=reason, who=who, operation_id=operation_id, as_json=json)
+
+
+def reject(proposal: Proposal, reason: Reason, who: Who = "", operation_id: Operation = "", json: Json = False) -> None:
+    """End a proposal that waits for a person.
+
+    Example: perennial reject d0123456789abcdef0123456-89abcdef --reason "too close to the news" --json
+    """
+    _answer("reject", proposal, reason=reason, who=who, operation_id=operation_id, as_json=json)
+
+
+def modify(
+    proposal: Proposal,
+    reason: Reason,
+    size: Annotated[str, typer.Option(help="fraction of equity, for example 0.01")] = "",
+    entry: Annotated[str, typer.Option(help="limit price")] = "",
+    stop: Annotated[str, typer.Option(help="stop price")] = "",
+    target: Annotated[str, typer.Option(help="target price")] = "",
+    who: Who = "",
+    operation_id: Operation = "",
+    json: Json = False,
+) -> None:
+    """Let a proposal go on with another size or other levels; code checks them, and limits bind people too.
+
+    Example: perennial modify d0123456789abcdef0123456-89abcdef --size 0.01 --reason "half is enough" --json
+    """
+    given = {"size_fraction": (size, "--size"), "entry_price": (entry, "--entry")}
+    given |= {"stop_price": (stop, "--stop"), "target_price": (target, "--target")}
+    changes = {name: amount_of(text, option) for name, (text, option) in given.items() if text}
+    if not changes:
+        raise Refusal("modify states at least one of --size, --entry, --stop, --target")
+    if changes.get("size_fraction", Decimal(0)) > 1:
+        raise Refusal(f"--size {size} is a fraction of equity, at most 1: write 0.05 for five percent")
+    _answer("modify", proposal, reason=reason, who=who, operation_id=operation_id, as_json=json, changes=changes)
+
+
+def pause(account: Account, reason: Reason, who: Who = "", operation_id: Operation = "", json: Json = False) -> None:
+    """Open nothing by itself in this account until it is resumed; exits and stops go on.
+
+    Example: perennial pause composite --reason "on holiday" --json
+    """
+    _hand("pause", account, reason=reason, who=who, operation_id=operation_id, as_json=json)
+
+
+def resume(account: Account, reason: Reason, who: Who = "", operation_id: Operation = "", json: Json = False) -> None:
+    """Back to automatic; drawdown counts from today's equity.
+
+    Example: perennial resume composite --reason "calm again" --json
+    """
+    _hand("resume", account, reason=reason, who=who, operation_id=operation_id, as_json=json)
+
+
+def manual(account: Account, reason: Reason, who: Who = "", operation_id: Operation = "", json: Json = False) -> None:
+    """Every entry of this account waits for a person's approval.
+
+    Example: perennial manual composite --reason "first week" --json
+    """
+    _hand("manual", account, reason=reason, who=who, operation_id=operation_id, as_json=json)
+
+
+def halt(account: Account, reason: Reason, who: Who = "", operation_id: Operation = "", json: Json = False) -> None:
+    """Refuse every new entry at once and cancel those that rest; stops stay at the venue, positions stay held.
+
+    Example: perennial halt composite --reason "something is wrong" --json
+    """
+    _hand("halt", account, reason=reason, who=who, operation_id=operation_id, as_json=json)
+
+
+def flatten(
+    account: Account,
+    reason: Reason,
+    symbol: Annotated[str, typer.Argument(help="only this symbol; default: everything")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="confirmed: do not ask")] = False,
+    who: Who = "",
+    operation_id: Operation = "",
+    json: Json = False,
+) -> None:
+    """Sell at market all that an account holds, and withdraw its entries; it does not stop new ones: halt first.
+
+    Example: perennial flatten composite --yes --reason "out of everything" --json
+    """
+    name = symbol_of(symbol) if symbol else None
+    if not yes:
+        _confirm(f"sell {name or 'everything'} of {account} at market")
+    _hand("flatten", account, reason=reason, who=who, operation_id=operation_id, as_json=json, symbol=name)
+
+
+def leave(
+    account: Account,
+    symbol: Annotated[str, typer.Argument(help="for example BTC/USDT")],
+    reason: Reason,
+    who: Who = "",
+    operation_id: Operation = "",
+    json: Json = False,
+) -> None:
+    """Leave one symbol: withdraw its entries and sell what is held of it at market.
+
+    Example: perennial exit composite BTC/USDT --reason "the thesis is gone" --json
+    """
+    name = symbol_of(symbol)
+    _hand("flatten", account, reason=reason, who=who, operation_id=operation_id, as_json=json, symbol=name)
+
+
+def list_audit(
+    subject: Annotated[str, typer.Option(help="only this account or proposal")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    realm: Annotated[str, typer.Option(help="realm of the records; default: the profile's")] = "",
+    json: Json = False,
+) -> None:
+    """Who did what, when and why, newest first.
+
+    Example: perennial audit list --subject composite --json
+    """
+
+    async def read() -> list[dict[str, Any]]:
+        settings = settings_or_refusal()
+        async with records(settings) as store:
+            rows = await store.audit(realm or settings.realm, subject=subject or None, limit=limit)
+        return [row.model_dump(mode="json") for row in rows]
+
+    rows = run(read)
+    columns = ("at", "who", "what", "subject", "reason", "operation_id")
+    emit({"audit": rows}, as_json=json, text=table(rows, columns, empty="nobody laid a hand on anything yet"))
+
+
+def _answer(
+    verb: str,
+    proposal: str,
+    *,
+    reason: str,
+    who: str,
+    operation_id: str,
+    as_json: bool,
+    changes: dict[str, Decimal] | None = None,
+) -> None:
+    from trading.decision.approval import PersonAnswer
+
+    answer = PersonAnswer(
+        proposal=proposal, who=_who(who), reason=_reason(reason), operation_id=operation_id, **(changes or {})
+    )
+
+    async def answered() -> HandDone:
+        from workers import operator
+
+        async with running_place(settings_or_refusal(), verb=verb) as place:
+            return await operator.answer_proposal(place, verb, answer)
+
+    _conclude(_said(answered), as_json=as_json)
+
+
+def _hand(
+    verb: str,
+    account: str,
+    *,
+    reason: str,
+    who: str,
+    operation_id: str,
+    as_json: bool,
+    symbol: str | None = None,
+) -> None:
+    from workflows.protocol import Hand
+
+    hand = Hand(operation_id=operation_id, who=_who(who), reason=_reason(reason), symbol=symbol)
+
+    async def laid() -> HandDone:
+        from workers import operator
+
+        async with running_place(settings_or_refusal(), verb=verb) as place:
+            return await operator.lay_hand(place, verb, account, hand)
+
+    _conclude(_said(laid), as_json=as_json)
+
+
+def _said(work: Any) -> HandDone:
+    """The answer of the running house; what it refuses to take is the user's to mend."""
+    from workers.operator import HandRefused
+
+    try:
+        done: HandDone = run(work)
+    except HandRefused as refused:
+        raise Refusal(str(refused)) from None
+    return done
+
+
+def _conclude(done: HandDone, *, as_json: bool) -> None:
+    word = "done" if done.accepted else "not done"
+    text = f"{word}: {done.target} is {done.state} ({done.reason})\noperation {done.operation_id}"
+    emit(done.model_dump(mode="json"), as_json=as_json, text=text)
+    if not done.accepted:
+        raise NotWell
+
+
+def _who(given: str) -> str:
+    if given.strip():
+        return given.strip()
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        raise Refusal("this machine's user has no name: say who with --who") from None
+
+
+def _reason(given: str) -> str:
+    if not given.strip():
+        raise Refusal("--reason is empty: say why, it is kept in the audit")
+    return given.strip()
+
+
+def _confirm(what: str) -> None:
+    if not sys.stdin.isatty():
+        raise Refusal(f"to {what} needs a confirmation: add --yes")
+    sys.stderr.write(f"{what}? type yes: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() != "yes":
+        raise Refusal("not confirmed: nothing was done")
+
+
+COMMANDS = {
+    "approve": command("approve", approve),
+    "reject": command("reject", reject),
+    "modify": command("modify", modify),
+    "pause": command("pause", pause),
+    "resume": command("resume", resume),
+    "manual": command("manual", manual),
+    "halt": command("halt", halt),
+    "flatten": command("flatten", flatten),
+    "exit": command("exit", leave),
+    "audit": group("audit", {"list": list_audit}, help_text="Who did what, when and why."),
+}
