@@ -14,7 +14,6 @@ from activities.exchange.placing import IntentDiffers
 from activities.exchange.port import RealmRefused, VenueRefused, VenueUnavailable
 from activities.store.port import StoreRefused, StoreUnavailable
 
-
 REFUSED_PAUSE = timedelta(seconds=10)
 """A key or an address that the venue refuses is a person's to mend; asking every ten seconds costs nothing."""
 

@@ -88,7 +88,8 @@ def test_a_killed_keeper_and_owner_are_reaped_on_the_next_claim(
     other_owner.wait()
     assert processes.is_same(record.pid, record.mark)
     with claim(tmp_path / "home") as home:
-        assert home.reaped == {"part": [record.pid]}
+        assert list(home.reaped) == ["part"]
+        assert record.pid in home.reaped["part"]  # the program that the part itself is about to start may be a second
     assert not processes.is_same(record.pid, record.mark)
 
 
