@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -68,7 +69,7 @@ async def period_records(store: Store, realm: str, account: str, *, start: datet
                     for _, row in sorted(opened.items())
                 ]
             ),
-            positions=await _positions(connection, realm, account, end=end),
+            positions=await _positions(connection, realm, account, end=end, observed=benchmark.last_prices),
             models=await _models(connection, realm, start=start, end=end),
             playbook_versions=await _playbook_versions(connection, realm, end=end),
             buy_and_hold_return=benchmark.change,
@@ -176,10 +177,13 @@ def _ranked(counts: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
 
 
 async def _positions(
-    connection: AsyncConnection, realm: str, account: str, *, end: datetime
+    connection: AsyncConnection, realm: str, account: str, *, end: datetime, observed: dict[str, Decimal]
 ) -> tuple[PricedPosition, ...]:
-    """What was held at `end`: the stored position, or one computed anew where later fills have changed it."""
-    marks = {
+    """What was held at `end`: the stored position, or one computed anew where later fills have changed it.
+
+    Its mark is the stored one where that is not of a later time, else the last price observed in the period.
+    """
+    marks = observed | {
         row.symbol: row.price
         for row in await connection.execute(
             select(MarkRow.symbol, MarkRow.price).where(

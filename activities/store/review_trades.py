@@ -34,10 +34,14 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What equal parts of `symbols` came to; `change` is `None` where no symbol was observed twice."""
+    """What equal parts of `symbols` came to; `change` is `None` where no symbol was observed twice.
+
+    `last_prices` has the newest observed price of every symbol that was decided on.
+    """
 
     change: Decimal | None
     symbols: tuple[str, ...]
+    last_prices: dict[str, Decimal]
 
 
 async def past_trades(
@@ -268,12 +272,12 @@ async def buy_and_hold(connection: AsyncConnection, realm: str, *, start: dateti
         .order_by(DecisionRow.symbol, DecisionRow.as_of, DecisionRow.decision_id)
     )
     prices: dict[str, list[Decimal]] = {}
-    for symbol, _, snapshot_hash, first, last in rows:
-        if first < last and (price := await _price(connection, snapshot_hash)) is not None:
+    for symbol, _, snapshot_hash, _, _ in rows:
+        if (price := await _price(connection, snapshot_hash)) is not None:
             prices.setdefault(symbol, []).append(price)
     changes = {symbol: seen[-1] / seen[0] - 1 for symbol, seen in sorted(prices.items()) if len(seen) > 1}
     mean = sum(changes.values(), ZERO) / len(changes) if changes else None
-    return Held(change=mean, symbols=tuple(changes))
+    return Held(change=mean, symbols=tuple(changes), last_prices={name: seen[-1] for name, seen in prices.items()})
 
 
 async def _price(connection: AsyncConnection, snapshot_hash: str) -> Decimal | None:

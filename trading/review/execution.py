@@ -88,8 +88,15 @@ def _weighted(measured: list[tuple[ReviewedOrder, Decimal]]) -> Decimal | None:
 
 def _fill_rate(orders: list[ReviewedOrder]) -> Decimal | None:
     asked = [order for order in orders if order.is_done and order.leg in {Leg.ENTRY, Leg.EXIT, Leg.FLATTEN}]
-    parts = [min(order.executed_quantity / order.quantity, Decimal(1)) for order in asked if order.quantity > 0]
+    parts = [_filled_part(order) for order in asked if order.quantity > 0]
     return sum(parts, ZERO) / len(parts) if parts else None
+
+
+def _filled_part(order: ReviewedOrder) -> Decimal:
+    """Of a filled order all: the venue's grid, not the market, kept the rest of the intended quantity."""
+    if order.status is OrderStatus.FILLED:
+        return Decimal(1)
+    return min(order.executed_quantity / order.quantity, Decimal(1))
 
 
 def _latency_s(order: ReviewedOrder) -> Decimal | None:

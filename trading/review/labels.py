@@ -53,14 +53,14 @@ REASONS: dict[str, str] = {
 }
 """Why a trade has its label and its grade."""
 
-_BAD = frozenset({"lost_more_than_planned", "lost_without_plan", "uncertain_entry"})
+_BAD = frozenset({"lost_more_than_planned", "lost_without_plan"})
 
 
 def label_trade(trade: ClosedTrade, policy: Policy) -> LabelledTrade:
     """The one label and the one grade of `trade`; every trade has both.
 
-    Bad: it lost more than planned, without a plan, or at low certainty. Good: it met its expectation and its orders
-    were well executed. All else could improve, and the reasons say in what.
+    Bad: it lost more than planned, or without a plan. Good: it met its expectation and its orders were well executed.
+    All else could improve, and the reasons say in what.
     """
     expected = trade.plan.expected_return
     execution = execution_quality(trade.orders, policy)

@@ -103,8 +103,8 @@ def evolution_metrics(
         EvolutionMetric(
             name="biases found",
             value=Decimal(found),
-            target="fewer than before" if biases_before is None else f"below {biases_before}",
-            reached=None if biases_before is None else found < biases_before,
+            target="fewer than before" if biases_before is None else f"fewer than the {biases_before} before, or none",
+            reached=None if biases_before is None else found == 0 or found < biases_before,
         ),
     )
 

@@ -33,6 +33,10 @@ from trading.review.reflection import (
 from trading.review.summary import TradeSummary, summarise
 
 
+LAST_TRADE_FRESH = timedelta(hours=1)
+"""An older trade says nothing about the price at the end of the period."""
+
+
 class ModelUse(Contract):
     """A model that answered in the period. `knowledge_until` is its stated cut-off, where one is known."""
 
@@ -160,13 +164,20 @@ def review_period(
             reliable_pnl(
                 each.position,
                 mark=each.mark,
-                last_trade=each.position.last_price,
+                last_trade=_last_trade(each.position, period),
                 stream=each.stream,
                 policy=policy,
             )
             for each in records.positions
         ),
     )
+
+
+def _last_trade(position: Position, period: Period) -> Decimal | None:
+    """The price of the account's own last trade, where that is fresh enough to be a price of the period's end."""
+    if position.last_fill_at is None or position.last_fill_at < period.end - LAST_TRADE_FRESH:
+        return None
+    return position.last_price
 
 
 def _days_before(records: PeriodRecords, period: Period) -> int:

@@ -1,0 +1,1 @@
+"""Reports: load the records, build, render to Markdown and HTML, keep."""

@@ -1,0 +1,266 @@
+"""Reports as activities: load the records, review and build in pure code, keep the Markdown, write the files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta, tzinfo
+from pathlib import Path
+from typing import Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field
+from temporalio import activity, workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError
+
+from activities.reports.port import Renderer, ReviewSource
+from activities.store.port import Blobs, Periods, StoreRefused, StoreUnavailable
+from trading.contract import Contract, Fraction, Utc
+from trading.ids import check_realm
+from trading.policy.model import Policy
+from trading.reports.build import ReportExtras, build_report
+from trading.reports.models import Report
+from trading.review.period import Period, ReportKind, period_of
+from trading.review.review import PeriodRecords, PeriodReview, review_period
+
+REPORT_CALL: workflow.ActivityConfig = {
+    # Drawing takes seconds where matplotlib is loaded for the first time; the rest is reading.
+    "start_to_close_timeout": timedelta(seconds=120),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=200),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(seconds=10),
+        non_retryable_error_types=["PayloadsTooLarge", "PydanticSerializationError"],
+    ),
+}
+
+REPORT_REFUSED = "ReportRefused"
+REPORT_UNAVAILABLE = "ReportUnavailable"
+UNKNOWN_ACCOUNT = "UnknownAccount"
+
+
+class ReportStore(Blobs, Periods, Protocol):
+    """Where reports are kept."""
+
+
+class KnowledgeCutOff(Contract):
+    """Until when a model has read; its provider states it."""
+
+    model: str
+    knowledge_until: Utc
+
+
+class BaselineResult(Contract):
+    """The share of the random baseline's runs that an account beat in the period (C58)."""
+
+    account: str
+    percentile: Fraction
+
+
+class ReportRequest(Contract):
+    """Which report. `day` is any day of the period; `zone` is the market profile's.
+
+    `keep_files` asks for files below the worker's report folder, where it has one.
+    """
+
+    realm: str
+    account: str
+    kind: ReportKind
+    day: date
+    zone: str = "UTC"
+    knowledge: tuple[KnowledgeCutOff, ...] = ()
+    baseline: tuple[BaselineResult, ...] = ()
+    extras: ReportExtras = ReportExtras()
+    keep_files: bool = True
+
+
+class KeptReport(Contract):
+    """Where the report is. `content_hash` is the one kept for the period: an earlier run's, where there was one."""
+
+    kind: ReportKind
+    account: str
+    period: str
+    content_hash: str
+    is_complete: bool
+    model_knows_period: bool
+    was_kept_before: bool = False
+    markdown_path: str | None = None
+    html_path: str | None = None
+
+
+class BuiltReport(Contract):
+    """A report with the review it rests on."""
+
+    report: Report
+    review: PeriodReview
+
+
+class ReviewBrief(Contract):
+    """What a workflow branches on after a review; the whole is in the report."""
+
+    period: str
+    trades: int
+    pnl_usd: str
+    biases: tuple[str, ...]
+    lessons: tuple[str, ...] = Field(description="titles of the lessons of the period")
+    applied: tuple[tuple[str, str], ...] = Field(description="(threshold, new value) of what tightens by itself")
+    proposals: tuple[str, ...] = Field(description="ids of what waits for a person")
+    principles: tuple[str, ...] = ()
+
+
+async def build(source: ReviewSource, request: ReportRequest) -> BuiltReport:
+    """Load, review and build; reads only. `KeyError` for an unknown account, `ValueError` for an unknown zone."""
+    check_realm(request.realm)
+    period = period_of(request.kind, request.day, zone=_zone(request.zone))
+    records = await source.period_records(request.realm, request.account, start=period.start, end=period.end)
+    return await _built(source, request, period, _completed(records, request))
+
+
+async def _built(source: ReviewSource, request: ReportRequest, period: Period, records: PeriodRecords) -> BuiltReport:
+    playbook = await source.playbook(records.playbook_versions[-1]) if records.playbook_versions else None
+    review = review_period(
+        records,
+        period,
+        Policy() if playbook is None else playbook.policy,
+        known_principles=() if playbook is None else tuple(each.text for each in playbook.principles),
+    )
+    return BuiltReport(report=build_report(review, records, extras=request.extras), review=review)
+
+
+def _completed(records: PeriodRecords, request: ReportRequest) -> PeriodRecords:
+    """The records with what the caller knows: cut-offs of models, percentiles of the random baseline."""
+    until = {each.model: each.knowledge_until for each in request.knowledge}
+    beaten = {each.account: each.percentile for each in request.baseline}
+    return records.model_copy(
+        update={
+            "models": tuple(
+                model.model_copy(update={"knowledge_until": until.get(model.name)}) for model in records.models
+            ),
+            "accounts": tuple(
+                account.model_copy(update={"random_percentile": beaten.get(account.account)})
+                for account in records.accounts
+            ),
+        }
+    )
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"time zone {name!r} is unknown: allowed are names like UTC or Asia/Shanghai") from None
+
+
+class WrittenFiles(Contract):
+    markdown_path: str
+    html_path: str
+
+
+def write_files(folder: Path, report: Report, *, markdown: str, html: str) -> WrittenFiles:
+    """Both formats below `folder`, by realm and account; a second write of the same report replaces the first."""
+    place = folder / report.realm / _file_name(report.account)
+    place.mkdir(parents=True, exist_ok=True)
+    stem = f"{report.period.kind.value}-{report.period.name}"
+    paths = place / f"{stem}.md", place / f"{stem}.html"
+    for path, text in zip(paths, (markdown, html), strict=True):
+        whole = path.with_name(path.name + ".part")
+        whole.write_text(text, encoding="utf-8", newline="\n")
+        whole.replace(path)
+    return WrittenFiles(markdown_path=str(paths[0]), html_path=str(paths[1]))
+
+
+def _file_name(account: str) -> str:
+    """An account's name as one folder: what could lead elsewhere becomes a dash."""
+    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in account).strip(".")
+    return safe or "account"
+
+
+class ReportCalls:
+    """Period reports. Every activity may be repeated: the first report of a period is the one that is kept.
+
+    Error types: `ReportUnavailable` is retried; `ReportRefused` and `UnknownAccount` are final. `folder` is where files
+    go; without one none are written.
+    """
+
+    def __init__(
+        self, source: ReviewSource, store: ReportStore, renderer: Renderer, *, folder: Path | None = None
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._renderer = renderer
+        self._folder = folder
+
+    @activity.defn
+    async def review_period(self, request: ReportRequest) -> ReviewBrief:
+        """Judge the period and say what follows from it; stores nothing."""
+        with _errors(request):
+            review = (await build(self._source, request)).review
+        return ReviewBrief(
+            period=review.period.name,
+            trades=review.summary.trades,
+            pnl_usd=format(review.summary.pnl_usd, "f"),
+            biases=tuple(bias.name for bias in review.biases if bias.found),
+            lessons=tuple(lesson.title for lesson in review.lessons),
+            applied=tuple((change.field, change.new) for change in review.changes.applied),
+            proposals=tuple(proposal.id for proposal in review.changes.proposals),
+            principles=tuple(principle.text for principle in review.principles),
+        )
+
+    @activity.defn
+    async def make_report(self, request: ReportRequest) -> KeptReport:
+        """Build the report, keep its Markdown under (kind, account, period), write both files.
+
+        Where another report of the period is kept already, that one stays, its hash is returned, and its files are left
+        alone.
+        """
+        with _errors(request):
+            report = (await build(self._source, request)).report
+            markdown, html = await asyncio.to_thread(self._both, report)
+            name = await self._store.put(markdown, media_type="text/markdown")
+            kept = await self._store.keep_report(
+                request.realm,
+                kind=request.kind.value,
+                account=request.account,
+                period=report.period.name,
+                as_of=report.as_of,
+                content_hash=name,
+            )
+            files = await self._files(request, report, markdown=markdown, html=html, is_kept=kept == name)
+        return KeptReport(
+            kind=request.kind,
+            account=request.account,
+            period=report.period.name,
+            content_hash=kept,
+            is_complete=report.is_complete,
+            model_knows_period=report.model_knows_period,
+            was_kept_before=kept != name,
+            markdown_path=None if files is None else files.markdown_path,
+            html_path=None if files is None else files.html_path,
+        )
+
+    def _both(self, report: Report) -> tuple[str, str]:
+        return self._renderer.markdown(report), self._renderer.html(report)
+
+    async def _files(
+        self, request: ReportRequest, report: Report, *, markdown: str, html: str, is_kept: bool
+    ) -> WrittenFiles | None:
+        """The files belong to the kept report: a later one of the same period leaves them alone."""
+        if self._folder is None or not request.keep_files or not is_kept:
+            return None
+        return await asyncio.to_thread(write_files, self._folder, report, markdown=markdown, html=html)
+
+
+@contextmanager
+def _errors(request: ReportRequest) -> Iterator[None]:
+    """Give the ports' errors their stable types, and say which can never succeed."""
+    where = f"{request.kind.value} report of {request.account} in {request.realm}"
+    try:
+        yield
+    except StoreUnavailable as silent:
+        raise ApplicationError(f"{where}: {silent}", type=REPORT_UNAVAILABLE) from silent
+    except KeyError as unknown:
+        raise ApplicationError(f"{where}: {unknown.args[0]}", type=UNKNOWN_ACCOUNT, non_retryable=True) from unknown
+    except (StoreRefused, ValueError) as refused:
+        raise ApplicationError(f"{where}: {refused}", type=REPORT_REFUSED, non_retryable=True) from refused

@@ -1,0 +1,32 @@
+"""The ports of reports: the records of a period, and a renderer that gives a report its formats."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from trading.playbook import Playbook
+from trading.reports.models import Report
+from trading.review.review import PeriodRecords
+
+
+class ReviewSource(Protocol):
+    """What is on record of an account's period."""
+
+    async def period_records(self, realm: str, account: str, *, start: datetime, end: datetime) -> PeriodRecords:
+        """Nothing that happened at or after `end` is in them; raises `KeyError` for an unknown account."""
+        ...
+
+    async def playbook(self, version: str) -> Playbook | None:
+        """The playbook of this version, or `None` where it was never kept."""
+        ...
+
+
+class Renderer(Protocol):
+    """One report in both formats. The same report gives the same bytes; nothing of it is taken as markup."""
+
+    def markdown(self, report: Report) -> str: ...
+
+    def html(self, report: Report) -> str:
+        """One page that needs nothing else: style and drawings are in it, no script, no link to elsewhere."""
+        ...

@@ -1,0 +1,25 @@
+"""`ReviewSource` over the one store."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from activities.store.open import Store
+from activities.store.playbooks import find_playbook
+from activities.store.review_data import period_records
+from trading.playbook import Playbook, from_json
+from trading.review.review import PeriodRecords
+
+
+class StoreSource:
+    """Reads only."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def period_records(self, realm: str, account: str, *, start: datetime, end: datetime) -> PeriodRecords:
+        return await period_records(self._store, realm, account, start=start, end=end)
+
+    async def playbook(self, version: str) -> Playbook | None:
+        name = await find_playbook(self._store, version)
+        return None if name is None else from_json(await self._store.get(name))
