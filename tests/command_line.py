@@ -41,6 +41,14 @@ class Said:
         return self.code == 2 and self.out == "" and len(lines) == 1 and lines[0].startswith("perennial: ")
 
 
+@dataclass(frozen=True)
+class Lasting:
+    """A home in which `perennial up` runs, and the addresses that it told."""
+
+    home: Path
+    addresses: dict[str, Any]
+
+
 def environment(home: Path, **settings: str) -> dict[str, str]:
     """This process's environment without addresses and keys, and where the servers were found."""
     found = {name: os.environ[name] for name in FOUND_SERVERS if name in os.environ}

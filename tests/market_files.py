@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,14 +23,16 @@ def as_it_was(row: Candle) -> Candle:
 
 
 def scrambled_after(at: datetime) -> Change:
-    """Every candle that closes after `at` says something else: half the price, ten times the volume, upside down."""
+    """Every candle that closes after `at` says something else, and trades ten times as much.
+
+    Of the candle that opens at `at` one thing is known then, and stays: its first price is the market's price.
+    """
 
     def changed(row: Candle) -> Candle:
         if row.open_time + timedelta(hours=1) <= at:
             return row
-        return replace(
-            row, open=row.close / 2, close=row.open / 2, high=row.high / 2, low=row.low / 2, volume=row.volume * 10
-        )
+        first = row.open if row.open_time == at else row.close / 2
+        return row._replace(open=first, high=first * 2, low=first / 2, close=first / 2, volume=row.volume * 10)
 
     return changed
 

@@ -80,7 +80,7 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """One transaction: all of it or nothing. Raises `StoreUnavailable` (try again) or `StoreRefused` (never)."""
-        with _Translated():
+        with Translated():
             if self.dialect == "sqlite":
                 async with self._turn, _inline(self._writer, begun=True) as connection:
                     yield connection
@@ -93,7 +93,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """One consistent view; errors as for `write`."""
-        with _Translated():
+        with Translated():
             if self.dialect == "sqlite":
                 async with _inline(self._reader, begun=False) as connection:
                     yield connection
@@ -153,7 +153,7 @@ async def _inline(engine: AsyncEngine, *, begun: bool) -> AsyncIterator[InlineTr
         await connection.close()
 
 
-class _Translated:
+class Translated:
     """Turns the driver's errors into the port's two."""
 
     def __enter__(self) -> None:

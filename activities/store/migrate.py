@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from activities.store.engine import checked_url, sqlite_engine
+from activities.store.engine import Translated, checked_url, sqlite_engine
 
 MIGRATION_LOCK = 7_310_554_120_051
 """The advisory lock that one migration at a time holds on a PostgreSQL database: an arbitrary, fixed number."""
@@ -23,17 +23,19 @@ MIGRATION_LOCK = 7_310_554_120_051
 async def migrate(url: str) -> str:
     """Bring the database to `head_revision()` in one transaction and return that revision.
 
-    A second process waits for the first and then finds nothing to do; a failed migration leaves no trace.
+    A second process waits for the first and then finds nothing to do; a failed migration leaves no trace. Raises
+    `StoreUnavailable` where the database does not answer.
     """
     parsed = checked_url(url)
     if parsed.drivername == "sqlite+aiosqlite" and parsed.database is not None:
         await asyncio.to_thread(Path(parsed.database).parent.mkdir, parents=True, exist_ok=True)
     engine = _engine(url, begin="BEGIN IMMEDIATE")
     try:
-        async with engine.begin() as connection:
-            if parsed.drivername == "postgresql+psycopg":
-                await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
-            await connection.run_sync(_upgrade)
+        with Translated():
+            async with engine.begin() as connection:
+                if parsed.drivername == "postgresql+psycopg":
+                    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+                await connection.run_sync(_upgrade)
     finally:
         await engine.dispose()
     return head_revision()
@@ -53,8 +55,9 @@ async def current_revision(url: str) -> str | None:
         return None
     engine = _engine(url, begin="BEGIN")
     try:
-        async with engine.connect() as connection:
-            return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+        with Translated():
+            async with engine.connect() as connection:
+                return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
     finally:
         await engine.dispose()
 

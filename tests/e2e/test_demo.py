@@ -1,13 +1,17 @@
-"""`perennial demo`: what a person sees on the first day, run exactly as it is typed."""
+"""`perennial demo`: what a person sees on the first day, as it is typed, in an environment that leads astray."""
 
 from __future__ import annotations
 
 import json
+import socket
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from command_line import Said, perennial
+from eventually import eventually_now
+from trap import Trap, trap
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
@@ -22,14 +26,36 @@ MONEY = ("equity_start_usd", "equity_end_usd", "buy_and_hold_usd", "max_drawdown
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Said:
-    return perennial(tmp_path_factory.mktemp("demo"), "demo", "--json", timeout_s=200)
+def no_mans_land() -> Iterator[Trap]:
+    """A listening port to which every address, proxy and profile in the demo's environment leads."""
+    with trap() as set_up:
+        yield set_up
+
+
+@pytest.fixture(scope="module")
+def demo(no_mans_land: Trap, tmp_path_factory: pytest.TempPathFactory) -> Said:
+    hostile = no_mans_land.environment(tmp_path_factory.mktemp("profile"))
+    return perennial(tmp_path_factory.mktemp("demo"), "demo", "--json", timeout_s=200, **hostile)
 
 
 def test_it_ends_well_with_one_json_line(demo: Said) -> None:
     assert demo.code == 0, demo.err
     assert len(demo.out.strip().splitlines()) == 1
     assert KEYS - demo.answer.keys() == set()
+
+
+def test_it_connects_to_nothing_that_the_environment_names(demo: Said, no_mans_land: Trap, tmp_path: Path) -> None:
+    assert demo.code == 0, demo.err
+    assert no_mans_land.caught == []
+    unsaid = [name for name in no_mans_land.environment(tmp_path) if name not in demo.err]
+    assert unsaid == [], "what was taken out of the environment is said"
+
+
+def test_the_trap_would_have_caught_it(no_mans_land: Trap) -> None:
+    with socket.create_connection(("127.0.0.1", no_mans_land.port)) as came:
+        came.sendall(b"hello")
+    eventually_now(lambda: no_mans_land.caught, what="the trap writes down who came")
+    no_mans_land.caught.clear()
 
 
 def test_it_trades_through_a_crash_and_a_kill(demo: Said) -> None:

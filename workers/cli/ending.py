@@ -75,7 +75,7 @@ def _told(error: Exception) -> int:
         say(shown if type(error).__name__ == "NoArgsIsHelpError" else f"perennial: {shown}")
         return WRONG_REQUEST
     if type(error).__name__ in _OUTSIDE:
-        say(f"perennial: {error}")
+        say(f"perennial: {' '.join(str(error).split())}")
         return WRONG_REQUEST
     if isinstance(error, OSError):  # a folder that cannot be written, a full disk, a port that is taken
         where = f": {error.filename}" if error.filename else ""

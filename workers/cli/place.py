@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.markets import DEFAULT_HISTORY, DEFAULT_SYMBOLS, Profile
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from activities.store.open import Store
     from workers.operator import Place
     from workers.stack.home import StackState
+
+MARKET_FILE = "market.json"
 
 FIRST_DAYS = timedelta(days=30)
 """A new simulated market begins this far into its history, so that there is enough of it to decide on."""
@@ -39,8 +43,23 @@ def only_simulated(settings: Settings, verb: str) -> None:
         )
 
 
+def remembered_files(home: Path) -> dict[str, str]:
+    """The candle files that this home's market was made of when it began; empty for the generated market."""
+    try:
+        found: dict[str, str] = json.loads((home / MARKET_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+def remember_files(home: Path, files: Mapping[str, str]) -> None:
+    """Keep the files of a new market, so that later verbs need not name them; the first ones stay."""
+    if files and not (home / MARKET_FILE).exists():
+        (home / MARKET_FILE).write_text(json.dumps(dict(files), indent=1), encoding="utf-8")
+
+
 def market_of(files: Mapping[str, str]) -> MarketSource:
-    """The market of the given files, or the generated one that every simulated home begins with."""
+    """The market of the given files, or the generated one that a simulated home begins with where there are none."""
     if files:
         return MarketSource(files=files, symbols=tuple(sorted(files)))
     history = DEFAULT_HISTORY
@@ -64,6 +83,7 @@ def lasting_spec(
     """The house of the simulated profile. Raises `SettingsError` where a model lacks its key: no worker could start."""
     settings.primary()
     settings.secondary()
+    files = files or remembered_files(settings.home)
     return HouseSpec(
         realm=settings.realm,
         market=market_of(files),
@@ -156,6 +176,7 @@ async def _started(settings: Settings, *, files: Mapping[str, str], start_at: da
     spec = lasting_spec(settings, files=files, clock="manual", start_at=start_at, web_ui=False)
     with claim(settings.home) as home:
         async with house(home, spec, env=children_environment(settings), announce=say) as running:
+            remember_files(home.path, files)
             store = await open_store(running.database_url)
             try:
                 yield Place(

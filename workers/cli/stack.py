@@ -13,7 +13,7 @@ from config.markets import DEFAULT_ACCOUNTS, Profile
 from workers.cli.command import command
 from workers.cli.ending import Refusal, emit, run, say
 from workers.cli.inputs import files_of, histories_of
-from workers.cli.place import children_environment, lasting_spec, settings_or_refusal
+from workers.cli.place import children_environment, lasting_spec, remember_files, settings_or_refusal
 
 
 def up(
@@ -48,6 +48,7 @@ async def _up(files: dict[str, str], *, as_json: bool) -> None:
         loop.add_signal_handler(name, stop.set)
     with claim(settings.home) as home:
         async with house(home, spec, env=children_environment(settings), announce=say) as running:
+            remember_files(home.path, files)
             store = await open_store(running.database_url)
             try:
                 place = operator.Place(

@@ -1,0 +1,131 @@
+"""Every verb, as typed: help that is there at once, answers from a running house, sentences where something is dead."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from command_line import Lasting, Said, perennial
+
+from workers.cli.main import VERBS
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
+
+HELP_WITHIN_S = 1.0
+TRIES = 3
+GROUPS = {
+    "decisions": ("list", "show"),
+    "schedules": ("list",),
+    "db": ("migrate", "info", "digest"),
+    "config": ("show",),
+}
+COMMANDS = [
+    *((verb,) for verb in VERBS if verb not in GROUPS),
+    *((verb, below) for verb, verbs in GROUPS.items() for below in verbs),
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_is_there_at_once_and_shows_an_example(words: tuple[str, ...], tmp_path: Path) -> None:
+    took_s = []
+    for _ in range(TRIES):
+        began = time.monotonic()
+        shown = perennial(tmp_path, *words, "--help")
+        took_s.append(time.monotonic() - began)
+        assert shown.code == 0, shown.err
+        assert f"Example: perennial {' '.join(words)}" in shown.out
+        if took_s[-1] < HELP_WITHIN_S:
+            return
+    pytest.fail(f"the help took {took_s} s")
+
+
+def test_the_overview_names_every_verb(tmp_path: Path) -> None:
+    shown = perennial(tmp_path, "--help")
+    assert shown.code == 0
+    assert [verb for verb, (_, line) in VERBS.items() if verb not in shown.out or line not in shown.out] == []
+
+
+ANSWERS = [
+    # words, and the keys of the answer
+    (("status",), {"profile", "realm", "running", "web_ui", "decisions", "accounts", "positions", "open_orders"}),
+    (("decisions", "list"), {"decisions"}),
+    (("orders",), {"orders"}),
+    (("positions",), {"positions"}),
+    (("schedules", "list"), {"schedules"}),
+    (("db", "info"), {"kind", "revision", "needed"}),
+    (("db", "digest"), {"realm", "digest"}),
+    (("config", "show"), {"settings", "unknown"}),
+    (("reconcile",), {"orders_checked", "fills_checked", "differences", "foreign_orders"}),
+]
+
+
+@pytest.mark.parametrize(("words", "keys"), ANSWERS, ids=lambda value: " ".join(value) if type(value) is tuple else "")
+def test_a_running_house_answers(words: tuple[str, ...], keys: set[str], lasting: Lasting) -> None:
+    answered = perennial(lasting.home, *words, "--json")
+    assert answered.code == 0, answered.err
+    assert answered.err == ""
+    assert len(answered.out.splitlines()) == 1
+    assert keys - answered.answer.keys() == set()
+    readable = perennial(lasting.home, *words)
+    assert readable.code == 0, readable.err
+    assert readable.out.strip()
+    assert not readable.out.lstrip().startswith("{")
+
+
+def test_what_is_unknown_is_one_sentence(lasting: Lasting) -> None:
+    ended = perennial(lasting.home, "decisions", "show", "d-unknown")
+    assert ended.is_one_sentence, ended.err
+    assert "decision 'd-unknown' is unknown here" in ended.err
+
+
+def test_a_home_has_one_owner(lasting: Lasting) -> None:
+    second = perennial(lasting.home, "up")
+    assert second.is_one_sentence, second.err
+    assert "is in use by process" in second.err
+
+
+DEAD = "postgresql+psycopg://nobody:secret@127.0.0.1:1/nothing"
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("decisions", "list"), ("db", "info"), ("db", "digest"), ("reconcile",)]
+)
+def test_a_dead_database_is_one_sentence_without_its_password(words: tuple[str, ...], tmp_path: Path) -> None:
+    ended = perennial(tmp_path, *words, PERENNIAL_DATABASE_URL=DEAD)
+    assert ended.code == 2, ended.err
+    assert "Traceback" not in ended.err
+    assert ended.err.strip().splitlines()[-1].startswith("perennial: ")
+    assert "secret" not in ended.err + ended.out
+
+
+def test_a_stack_whose_owner_died_does_not_run(lasting: Lasting, tmp_path: Path) -> None:
+    home = copied(lasting.home, tmp_path / "home")
+    state = json.loads((lasting.home / "stack.json").read_text())
+    (home / "stack.json").write_text(json.dumps({**state, "owner_pid": 1, "owner_mark": "another start"}))
+    assert perennial(home, "status", "--json").answer["running"] is False
+    ended = perennial(home, "schedules", "list")
+    assert ended.is_one_sentence, ended.err
+    assert "start `perennial up` first" in ended.err
+
+
+def test_a_ledger_that_misses_a_fill_is_not_well(bought: Said, tmp_path: Path) -> None:
+    home = copied(bought.home, tmp_path / "home")
+    equal = perennial(home, "reconcile", "--json")
+    assert (equal.code, equal.answer["differences"]) == (0, []), equal.err
+    with sqlite3.connect(home / "perennial.sqlite") as connection:
+        connection.execute("DELETE FROM fills")
+    different = perennial(home, "reconcile", "--json")
+    assert different.code == 1, different.err
+    assert {"kind", "id", "ours", "venue"} <= different.answer["differences"][0].keys()
+
+
+def copied(home: Path, to: Path) -> Path:
+    """The records of a home, without what says that somebody owns it."""
+    to.mkdir()
+    for file in home.glob("*.sqlite*"):
+        shutil.copy(file, to / file.name)
+    return to
