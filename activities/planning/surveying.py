@@ -18,7 +18,6 @@ SURVEY_CALL: workflow.ActivityConfig = {
     # Three questions of at most 10 s each; the list of all symbols of a real venue is some megabytes.
     "start_to_close_timeout": timedelta(seconds=40),
     "heartbeat_timeout": HEARTBEAT,
-    "schedule_to_close_timeout": timedelta(minutes=10),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(milliseconds=200),
         backoff_coefficient=2.0,

@@ -34,7 +34,16 @@ from workers.stack.environment import trial_environment  # noqa: E402
 from workers.stack.home import throw_away_home  # noqa: E402
 from workers.stack.temporal_admin import type_names  # noqa: E402
 from workflows.account_desk import AccountDesk  # noqa: E402
-from workflows.names import SEARCH_ATTRIBUTES, Update, decision_workflow, desk_workflow  # noqa: E402
+from workflows.daily_planning import DailyPlanning  # noqa: E402
+from workflows.names import (  # noqa: E402
+    SEARCH_ATTRIBUTES,
+    TASK_TIMEOUT,
+    QueueRole,
+    Update,
+    decision_workflow,
+    desk_workflow,
+)
+from workflows.periods import PeriodKind, PeriodRequest, period_workflow  # noqa: E402
 from workflows.protocol import ModeChange  # noqa: E402
 
 NAMESPACE = "histories"
@@ -131,6 +140,29 @@ async def _campaign(house: SequenceHouse) -> str:
     return handle.id
 
 
+async def _planning(house: SequenceHouse) -> str:
+    """The plan of the day whose seven o'clock is an hour ago."""
+    at = OPENS_AT.replace(hour=7)
+    request = PeriodRequest(
+        realm=house.realm,
+        venue="simulated",
+        ledger=house.ledger,
+        accounts=house.told.accounts,
+        as_of=at,
+        market_is_replayed=True,
+        in_campaign=True,
+    )
+    workflow_id = period_workflow(house.realm, PeriodKind.DAILY_PLANNING, f"{at:%Y-%m-%d}")
+    await house.client.execute_workflow(
+        DailyPlanning.run,
+        request,
+        id=workflow_id,
+        task_queue=house.queue(QueueRole.DECISIONS),
+        task_timeout=TASK_TIMEOUT,
+    )
+    return workflow_id
+
+
 async def _halt(house: SequenceHouse) -> None:
     change = ModeChange(operation_id="op-1", mode=Mode.HALTED, reason="storm", who="a person")
     await house.desk().execute_update(Update.CHANGE_MODE, change)
@@ -139,6 +171,7 @@ async def _halt(house: SequenceHouse) -> None:
 FALLING = Told(hours=[FLAT, FALL])
 RISING = Told(hours=[FLAT, RISE])
 PATHS = (
+    RecordedPath("planning-two-symbols", _planning, Told(symbols=("BTC/USDT", "ETH/USDT"), coordinated=False)),
     RecordedPath("decision-held", _decision(holds()), Told()),
     RecordedPath("decision-opened", _decision(buys()), Told()),
     RecordedPath("decision-reduced", _reduced, Told()),

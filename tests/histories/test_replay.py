@@ -23,6 +23,7 @@ CORRECTED = (*OBSERVED, *["propose"] * 4, *["verify"] * 4, "fuse")
 GATED = ("position_view", "quote", "ask", "record_gate", "finish_decision")
 
 CALLS = {
+    "planning-two-symbols": ("survey_market", "period_state", "observe_market", "observe_market", "make_plan"),
     "campaign-two-days": None,
     "decision-abstained": (*CORRECTED, "finish_decision"),
     "decision-corrected": (*CORRECTED, *GATED),
@@ -55,6 +56,7 @@ CALLS = {
 
 LIMITS = {
     "observe_market": {"startToCloseTimeout": "40s", "heartbeatTimeout": "2s"},
+    "survey_market": {"startToCloseTimeout": "40s", "heartbeatTimeout": "2s"},
     "propose": {"startToCloseTimeout": "75s", "heartbeatTimeout": "5s"},
     "quote": {"startToCloseTimeout": "20s", "heartbeatTimeout": "2s"},
     "ask": {"startToCloseTimeout": "7s"},
@@ -70,6 +72,7 @@ LIMITS = {
 
 ROOMS = {
     "observe_market": "market",
+    "survey_market": "market",
     "propose": "models",
     "ask": "calls",
     **dict.fromkeys(("quote", "place_order", "cancel_order", "sync_order"), "exchange-simulated"),
