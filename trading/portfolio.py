@@ -12,6 +12,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from trading.contract import Contract
+from trading.ledger.marks import max_drawdown
 from trading.money import ONE, ZERO
 
 DIGITS = 12
@@ -23,17 +24,6 @@ def returns_of(equity: Sequence[Decimal]) -> tuple[Decimal, ...]:
         if value <= 0:
             raise ValueError(f"equity {value} must be above 0 for a return")
     return tuple(later / earlier - ONE for earlier, later in pairwise(equity))
-
-
-def max_drawdown(equity: Sequence[Decimal]) -> Decimal:
-    """The greatest fall from a peak, a fraction of that peak; 0 where equity never fell (S3-23)."""
-    peak, worst = ZERO, ZERO
-    for value in equity:
-        if value >= peak:
-            peak = value
-        elif peak > 0:
-            worst = max(worst, ONE - value / peak)
-    return worst
 
 
 def sharpe(returns: Sequence[Decimal], *, periods_per_year: int) -> Decimal | None:

@@ -21,7 +21,7 @@ from trading.facts import indicators
 from trading.facts.bars import Bars, FloatArray, IntArray, bars_of, shortened
 from trading.facts.catalogue import DAY_FACTS, TIMEFRAME_FACTS, WINDOW_BARS, FactGroup, FactRow, columns
 from trading.facts.models import Fact
-from trading.facts.regimes import risk_regime, trend_label, trend_regime, volatility_label
+from trading.facts.regimes import RUN_EDGE, TREND_EDGE, risk_regime, trend_label, trend_regime, volatility_label
 from trading.facts.snapshot import OBSERVED_TIMEFRAMES
 from trading.money import plain
 from trading.policy.regimes import RegimePolicy
@@ -47,6 +47,10 @@ REGIME_FACTS: Mapping[str, Callable[[Decimal | None, Decimal | None, RegimePolic
 ACCOUNT_FACTS = frozenset(
     {"position_quantity", "equity_usd", "position_fraction", "cash_fraction", "unrealised_fraction"}
 )
+
+
+NEAR = 1e-6
+"""Wider than what rounding to eight significant digits moves a change or a volatility."""
 
 
 class FactsUnavailable(ValueError):
@@ -105,7 +109,7 @@ class FactTable:
         if fact_id == "last_price" or fact_id in ACCOUNT_FACTS:
             return True
         if fact_id in REGIME_FACTS:
-            self._regimes[fact_id] = [self._regime(fact_id, place) for place in range(len(self.bars))]
+            self._regimes[fact_id] = self._regime_words(fact_id)
             return True
         name, _, timeframe = fact_id.partition("@")
         groups = TIMEFRAME_FACTS if timeframe else DAY_FACTS
@@ -193,6 +197,21 @@ class FactTable:
             column.frame.windows[key] = _at_the_end(column.group, column.frame.bars, there)
         return column.frame.windows[key][column.place_in_group]
 
+    def _regime_words(self, fact_id: str) -> list[str | None]:
+        """The word at every candle. Between two thresholds all numbers have one word, so each such cell is asked once;
+        numbers that rounding could carry over a threshold are asked one by one."""
+        policy = self._policy
+        moves = np.array([*map(float, (TREND_EDGE, RUN_EDGE, policy.crash_fall_fraction, policy.rally_rise_fraction))])
+        quiet, wild = float(policy.low_volatility_fraction), float(policy.high_volatility_fraction)
+        change_cell, change_near = _cells(self._change, np.sort(np.concatenate((moves, -moves))))
+        volatility_cell, volatility_near = _cells(self._volatility, np.array([quiet, wild]))
+        cells = np.where(
+            change_near | volatility_near, -1 - np.arange(len(self.bars)), change_cell * 8 + volatility_cell
+        )
+        _, first, inverse = np.unique(cells, return_index=True, return_inverse=True)
+        words = [self._regime(fact_id, int(place)) for place in first]
+        return [words[place] for place in inverse.tolist()]
+
     def _regime(self, fact_id: str, place: int) -> str | None:
         change, volatility = _stated(self._change[place]), _stated(self._volatility[place])
         word = REGIME_FACTS[fact_id](change, volatility, self._policy)
@@ -212,6 +231,13 @@ def _at_the_end(group: FactGroup, bars: Bars, there: int) -> tuple[float, ...]:
         bars.step_s,
     )
     return tuple(float(column.values[-1]) for column in columns(window, (group,), start=len(window) - 1))
+
+
+def _cells(values: FloatArray, edges: FloatArray) -> tuple[IntArray, BoolArray]:
+    """Between which edges each value lies (NaN behind them all), and whether it is so near one that rounding counts."""
+    cells = np.searchsorted(edges, values).astype(np.int64)
+    near = (np.abs(values[:, None] - edges) <= NEAR).any(axis=1)
+    return np.where(np.isnan(values), len(edges) + 1, cells), near
 
 
 def _stated(value: np.float64) -> Decimal | None:

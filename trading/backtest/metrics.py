@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from trading.backtest.models import Metrics, Trade
+from trading.backtest.models import BacktestResult, Metrics, Trade
+from trading.ledger.marks import max_drawdown
 from trading.money import ONE, ZERO
-from trading.portfolio import max_drawdown, returns_of, sharpe, sortino
+from trading.portfolio import returns_of, sharpe, sortino
 
 _INSTANT = timedelta(microseconds=1)
 
@@ -21,7 +22,7 @@ def metrics_of(
     capital_usd: Decimal,
     traded_usd: Decimal,
     fees_usd: Decimal,
-    bars_held: int,
+    exposure: Decimal,
     ambiguous_candles: int,
     buy_and_hold_return: Decimal,
     days_per_year: int,
@@ -41,11 +42,41 @@ def metrics_of(
         win_rate=Decimal(sum(trade.is_win for trade in trades)) / count if count else None,
         profit_factor=wins / losses if losses else None,
         expectancy=sum((trade.return_fraction for trade in trades), ZERO) / count if count else None,
-        exposure=Decimal(bars_held) / len(closes),
+        exposure=exposure,
         turnover=traded_usd / capital_usd,
         fees_usd=fees_usd,
         buy_and_hold_return=buy_and_hold_return,
         ambiguous_candles=ambiguous_candles,
+    )
+
+
+def combined(results: Sequence[BacktestResult], *, days_per_year: int) -> Metrics:
+    """Several symbols as one account that gave each the same capital: equity is the sum at every close of any of them.
+
+    A symbol counts with its opening capital until its first close, and with its last equity after its end.
+    """
+    times = sorted({at for result in results for at in result.closes})
+    equity = [ZERO] * len(times)
+    for result in results:
+        known, following = result.capital_usd, 0
+        for place, at in enumerate(times):
+            if following < result.bars and result.closes[following] == at:
+                known, following = result.equity[following], following + 1
+            equity[place] += known
+    capital = sum((result.capital_usd for result in results), ZERO)
+    rows = [result.metrics for result in results]
+    held = sum((row.exposure * result.bars for row, result in zip(rows, results, strict=True)), ZERO)
+    return metrics_of(
+        trades=[trade for result in results for trade in result.trades],
+        closes=times,
+        equity=equity,
+        capital_usd=capital,
+        traded_usd=sum((row.turnover * result.capital_usd for row, result in zip(rows, results, strict=True)), ZERO),
+        fees_usd=sum((row.fees_usd for row in rows), ZERO),
+        exposure=held / sum(result.bars for result in results),
+        ambiguous_candles=sum(row.ambiguous_candles for row in rows),
+        buy_and_hold_return=sum((row.buy_and_hold_return for row in rows), ZERO) / len(rows),
+        days_per_year=days_per_year,
     )
 
 

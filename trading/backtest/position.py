@@ -15,7 +15,7 @@ from trading.matching.candle_run import run_candle
 from trading.matching.draws import order_id
 from trading.matching.fills import LATENCY_MS, FillModel, Venue, next_instant
 from trading.matching.filters import down_to, up_to
-from trading.matching.model import ZERO, Bar, Fill, Kind, Order, Side
+from trading.matching.model import ZERO, Bar, Fill, Kind, Order, Phase, Side
 from trading.matching.path import first_touch
 
 ACCOUNT = "backtest"
@@ -126,8 +126,9 @@ class Position:
 
     def _arrive_in(self, bar: Bar) -> None:
         """An order on its way over a gap in the candles meets the first price after it."""
-        if self._order is not None and self._order.fills == 0 and self._order.effective_ms < bar.open_ms:
-            self._order = replace(self._order, effective_ms=bar.open_ms)
+        order = self._order
+        if order is not None and order.phase is Phase.PENDING and order.effective_ms < bar.open_ms:
+            self._order = replace(order, effective_ms=bar.open_ms)
 
     def _take(self, fill: Fill) -> None:
         self._held.book(fill)

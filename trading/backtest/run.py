@@ -201,7 +201,7 @@ class _Run:
             capital_usd=self.plan.capital_usd,
             traded_usd=self.held.traded_usd,
             fees_usd=self.held.fees_usd,
-            bars_held=self.bars_held,
+            exposure=Decimal(self.bars_held) / len(closes),
             ambiguous_candles=self.ambiguous,
             buy_and_hold_return=candles[self.last - 1].close / candles[self.first].close - ONE,
             days_per_year=self.plan.days_per_year,

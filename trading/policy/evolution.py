@@ -11,24 +11,6 @@ from trading.policy.thresholds import count, fraction
 class EvolutionPolicy(Contract):
     """What a strategy must show, and over how much, before anything is done to it (C11, C50 to C55, C59)."""
 
-    score_win_weight: Decimal = fraction(
-        "0.4",
-        ge="0",
-        le="1",
-        capability="C50",
-        code="score",
-        looser="none",
-        description="weight of the win rate in a strategy's score; with Sharpe's weight at most 1",
-    )
-    score_sharpe_weight: Decimal = fraction(
-        "0.4",
-        ge="0",
-        le="1",
-        capability="C50",
-        code="score",
-        looser="none",
-        description="weight of the Sharpe ratio in a strategy's score; what is left weighs the drawdown",
-    )
     score_pass: int = count(
         60,
         ge=0,
@@ -209,4 +191,22 @@ class EvolutionPolicy(Contract):
         code="fragile",
         looser="down",
         description="share of slightly changed copies of a strategy that must earn too",
+    )
+    double_validation_gap: Decimal = fraction(
+        "0.006",
+        ge="0",
+        le="0.5",
+        capability="C59",
+        code="overfit",
+        looser="up",
+        description="how much more a back-test a year ago may return than the live simulation of the same dates",
+    )
+    cross_period_accuracy: Decimal = fraction(
+        "0.60",
+        ge="0",
+        le="1",
+        capability="C59",
+        code="weak_period",
+        looser="down",
+        description="share of right decisions in each period under which a strategy is to be reworked",
     )

@@ -33,9 +33,6 @@ class Policy(ReviewPolicy, GatePolicy, RegimePolicy, DecisionPolicy, EvolutionPo
         ):
             if getattr(self, low) > getattr(self, high):
                 raise ValueError(f"{low} {getattr(self, low)} must not be above {high} {getattr(self, high)}")
-        weights = self.score_win_weight + self.score_sharpe_weight
-        if weights > 1:
-            raise ValueError(f"score_win_weight and score_sharpe_weight must not be above 1 together, found {weights}")
         for family in ("total_fraction", "size_factor", "leverage", "max_positions"):
             for calm, danger in pairwise(BY_DANGER):
                 least, most = f"{family}_{danger.value}", f"{family}_{calm.value}"
