@@ -120,7 +120,10 @@ class BinanceSession:
         wait_s = self.throttle.wait_s(weight=1, protective=protective, order_of=order_of)
         if wait_s is not None:
             return Reply(answered=Answered(message=f"held back for {wait_s} s by the rate limit"), held_s=wait_s)
-        return await self._exchange(method, path, fields, account=account)
+        try:
+            return await self._exchange(method, path, fields, account=account)
+        except VenueRefused as missing:  # no key to sign with: nothing left this process
+            return Reply(answered=Answered(transport=Transport.NEVER_CONNECTED, message=str(missing)))
 
     async def ask(
         self,
@@ -188,7 +191,10 @@ class BinanceSession:
 
     def _credential(self, account: str) -> Credential:
         if callable(self._credentials):
-            return self._credentials(account)
+            try:
+                return self._credentials(account)
+            except ValueError as missing:
+                raise VenueRefused(str(missing)) from None
         try:
             return self._credentials[account]
         except KeyError:

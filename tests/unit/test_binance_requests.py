@@ -99,13 +99,13 @@ class Wire:
         return [f"{request.method} {request.url.path}" for request in self.requests]
 
     def adapter(self, **options: Any) -> BinanceExchange:
+        given: dict[str, Any] = {"credentials": {"composite": Credential(api_key="key", secret="the secret")}}
         return BinanceExchange(
             realm="paper",
             venue="sim",
             base_url="https://venue.test",
-            credentials={"composite": Credential(api_key="key", secret="the secret")},
             transport=httpx.MockTransport(self),
-            **options,
+            **(given | options),
         )
 
 
@@ -293,6 +293,20 @@ async def test_an_unknown_order_is_none_and_an_outage_is_not() -> None:
     wrong = Wire(lambda request: httpx.Response(400, json={"code": -2014, "msg": "API-key format invalid."}))
     with pytest.raises(VenueRefused):
         await wrong.adapter().find(key)
+
+
+def no_key(account: str) -> Credential:
+    raise ValueError(f"account {account} has no key: set BINANCE_API_KEY_{account.upper()}")
+
+
+async def test_an_account_without_a_key_sends_nothing_and_says_what_to_set() -> None:
+    wire = Wire()
+    adapter = wire.adapter(credentials=no_key)
+    answer = await adapter.send(await adapter.prepare(an_order()), protective=False)
+    assert (answer.outcome, answer.order) == (OutcomeClass.NOT_SENT, None)
+    with pytest.raises(VenueRefused, match="set BINANCE_API_KEY_COMPOSITE"):
+        await adapter.find(an_order().key)
+    assert [path for path in wire.paths if path.endswith("/order")] == []
 
 
 async def test_what_cannot_be_sent_names_its_numbers() -> None:
