@@ -142,6 +142,18 @@ _GATE = (
     .where(GateRow.realm == bindparam("realm"), GateRow.account == bindparam("account"))
     .with_for_update()
 )
+_FROZEN = (
+    select(OrderRow.client_order_id)
+    .where(
+        OrderRow.realm == bindparam("realm"),
+        OrderRow.account == bindparam("account"),
+        OrderRow.symbol == bindparam("symbol"),
+        OrderRow.status == OrderStatus.FROZEN.value,
+        OrderRow.client_order_id != bindparam("client_order_id"),
+    )
+    .order_by(OrderRow.client_order_id)
+    .limit(1)
+)
 """Built once: putting a statement together costs more than running it."""
 
 
@@ -173,6 +185,11 @@ async def _check_gate(connection: AsyncConnection, request: OrderRequest) -> Non
         raise IntentRefused("epoch_older", message)
     if request.permit_id is None:
         raise IntentRefused("no_permit", "an order that raises exposure needs a permit of the desk")
+    asked = {**_names(request.key), "symbol": request.symbol}
+    frozen = (await connection.execute(_FROZEN, asked)).scalar_one_or_none()
+    if frozen is not None:
+        message = f"{request.symbol} waits for a person: what became of order {frozen} is not known"
+        raise IntentRefused("symbol_frozen", message)
 
 
 def _intent_values(request: OrderRequest, prepared: PreparedOrder) -> dict[str, Any]:

@@ -74,9 +74,9 @@ class Answers(Protocol):
 
 
 class IntentRefused(Exception):
-    """The account's gate row forbids this order; nothing was sent.
+    """The account's gate row, or an order of the symbol that nobody knows the fate of, forbids this one; it is unsent.
 
-    `code` is `halted`, `epoch_older`, `no_permit` or `unknown_account`.
+    `code` is `halted`, `epoch_older`, `no_permit`, `unknown_account` or `symbol_frozen`.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -104,7 +104,8 @@ class OrderJournal(Protocol):
         """Insert the intent, or return the row that is there (a request that differs raises `ValueError`).
 
         Reads the account's gate row in the same transaction and raises `IntentRefused` for an order that raises
-        exposure while the account is halted or the epoch is older. Protective and reducing legs always pass.
+        exposure while the account is halted, the epoch is older, or another order of its symbol is frozen: behind an
+        order that is not known no guard can protect what this one buys. Protective and reducing legs always pass.
         A row that was never sent passes the gate again.
         """
         ...

@@ -95,6 +95,27 @@ async def test_the_gate_row_refuses_an_entry(
     assert await account.find_intent(a_request(**changes).key) is None
 
 
+async def test_a_frozen_order_freezes_its_symbol_for_entries_until_it_is_known(account: Store) -> None:
+    """A stop of unknown fate stands in its guard's way: what would be bought beside it could not be protected."""
+    stop = await intend(account, a_request(leg=Leg.STOP, side=Side.SELL, permit_id=None))
+    await account.record_status(stop.key, OrderStatus.FROZEN, reason="the venue was silent")
+    entry = a_request(decision_id="d2")
+    with pytest.raises(IntentRefused) as refused:
+        await intend(account, entry)
+    assert refused.value.code == "symbol_frozen"
+    assert await account.find_intent(entry.key) is None
+    await intend(account, a_request(decision_id="d3", symbol="ETH/USDT"))
+    await intend(account, a_request(decision_id="d2", leg=Leg.EXIT, side=Side.SELL, permit_id=None))
+    await account.record_status(stop.key, OrderStatus.REFUSED, reason="absent at the venue")
+    await intend(account, entry)
+
+
+async def test_a_frozen_entry_may_be_resolved_by_its_own_id(account: Store) -> None:
+    entry = await intend(account, a_request())
+    await account.record_status(entry.key, OrderStatus.FROZEN, reason="the venue was silent")
+    assert (await account.record_resend(entry.key, a_prepared(entry))).status is OrderStatus.FROZEN
+
+
 @pytest.mark.parametrize("leg", [Leg.STOP, Leg.TARGET, Leg.EXIT, Leg.FLATTEN])
 async def test_protective_legs_pass_while_halted(account: Store, leg: Leg) -> None:
     await account.write_gate(REALM, "main", mode=Mode.HALTED, epoch=5, reason="drill", who="tester")

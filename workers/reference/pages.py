@@ -125,6 +125,7 @@ def codes_page() -> str:
         ("halted", "the account is halted"),
         ("epoch_older", "the permit is older than the account's last change of mode"),
         ("no_permit", "an order that raises exposure came without a permit"),
+        ("symbol_frozen", "what became of another order of the symbol is not known: it waits for a person"),
     )
     failures = [(code(kind.value), "yes" if kind in RETRYABLE else "no") for kind in FailureKind]
     return page(
