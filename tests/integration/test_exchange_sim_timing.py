@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from trading.generator import generate_market
 from trading.matching.fills import FillModel
-from trading.matching.model import STOPS, ZERO, Kind, Refusal, Side, Tif
+from trading.matching.model import PRICED, STOPS, TIMED, TRIGGERED, ZERO, Kind, Refusal, Side, Tif
 from trading.matching.wallet import Wallet
-from workers.exchange_sim.engine import Draft, Engine, Level
+from workers.exchange_sim.engine import Engine, Level
 from workers.exchange_sim.market import Market, to_ms
+from workers.exchange_sim.placing import Draft
 from workers.exchange_sim.state import State
 from workers.exchange_sim.store import Store
 
@@ -65,9 +66,9 @@ def place(exchange: Engine, number: int, action: Action) -> None:
         side=side,
         kind=kind,
         quantity=quantity,
-        price=price if kind in (Kind.LIMIT, Kind.LIMIT_MAKER, Kind.STOP_LOSS_LIMIT) else None,
-        stop_price=price if kind in STOPS else None,
-        tif=Tif.GTC if kind in (Kind.LIMIT, Kind.STOP_LOSS_LIMIT) else None,
+        price=price if kind in PRICED else None,
+        stop_price=price if kind in TRIGGERED else None,
+        tif=Tif.GTC if kind in TIMED else None,
         client_id=f"order-{number}",
     )
     exchange.place(account, market, draft)

@@ -31,6 +31,11 @@ def order_id(*, seed: int, symbol: str, account: str, client_id: str, created_ms
     return timed_id(created_ms, "order", seed, symbol, account, client_id, created_ms, use)
 
 
+def list_id(*, seed: int, symbol: str, account: str, client_id: str, created_ms: int, use: int) -> int:
+    """The venue's id of an order list; `use` counts earlier lists of the account under the same client id."""
+    return timed_id(created_ms, "list", seed, symbol, account, client_id, created_ms, use)
+
+
 def trade_id(*, seed: int, symbol: str, order: int, number: int, at_ms: int) -> int:
     """The id of the fill `number` (from 0) of one order."""
     return timed_id(at_ms, "trade", seed, symbol, order, number)

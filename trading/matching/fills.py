@@ -215,7 +215,7 @@ def held_target(order: Order, bar: Bar, *, entry_price: Decimal) -> Order:
 
 
 def ambiguous_with(order: Order, bar: Bar, others: Sequence[Order]) -> bool:
-    """Whether the stop `order`, hit in `bar`, shared the candle with a target of the same side that was in reach too."""
+    """Whether the stop `order`, hit in `bar`, shared the candle with a target of its side that was in reach too."""
     return any(
         other.phase is not Phase.WAITING
         and other.side is order.side

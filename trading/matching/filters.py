@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from trading.matching.model import STOPS, ZERO, Kind, Refusal, Side
+from trading.matching.model import TRIGGERED, ZERO, Kind, Refusal, Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,11 @@ class Filters:
     ask_down: Decimal = Decimal("0.2")
     max_orders: int = 200
     max_algo_orders: int = 5
+    max_iceberg_orders: int = 5
+    max_order_lists: int = 20
+    iceberg_parts: int = 10
+    min_trailing_bips: int = 10
+    max_trailing_bips: int = 2000
     average_minutes: int = 5
 
 
@@ -83,10 +88,13 @@ def check_order(
     price: Decimal | None,
     stop_price: Decimal | None,
     known_price: Decimal,
+    iceberg: Decimal = ZERO,
+    trailing_bips: int | None = None,
 ) -> None:
-    """Check price, lot, percent and notional filters against the price known now; raises `Refusal` (-1013).
+    """Check every filter of one order against the price known now; raises `Refusal` (-1013).
 
-    A stop without a limit price is measured at its stop price, a market order at the known price.
+    A stop without a limit price is measured at its stop price, a market order (and a trailing one that has neither)
+    at the known price.
     """
     for named in (price, stop_price):
         if named is not None and not (filters.min_price <= named <= filters.max_price and on_grid(named, filters.tick)):
@@ -99,17 +107,62 @@ def check_order(
         raise _failure("LOT_SIZE")
     if kind is Kind.MARKET and quantity > filters.max_market_quantity:
         raise _failure("MARKET_LOT_SIZE")
+    if iceberg:
+        if iceberg < filters.min_quantity or not on_grid(iceberg, filters.step):
+            raise _failure("LOT_SIZE")
+        if up_to(quantity / iceberg, Decimal(1)) > filters.iceberg_parts:
+            raise _failure("ICEBERG_PARTS")
+    if trailing_bips is not None and not filters.min_trailing_bips <= trailing_bips <= filters.max_trailing_bips:
+        raise _failure("TRAILING_DELTA")
     notional = quantity * (price if price is not None else stop_price if stop_price is not None else known_price)
     if notional < filters.min_notional or (kind is not Kind.MARKET and notional > filters.max_notional):
         raise _failure("NOTIONAL")
 
 
-def check_counts(filters: Filters, *, kind: Kind, open_orders: int, open_algo_orders: int) -> None:
+def check_counts(
+    filters: Filters,
+    *,
+    kind: Kind,
+    open_orders: int,
+    open_algo_orders: int,
+    is_iceberg: bool = False,
+    open_iceberg_orders: int = 0,
+) -> None:
     """Check how many orders the account has open on the symbol; raises `Refusal` (-2010: the engine refuses)."""
     if open_orders >= filters.max_orders:
         raise _failure("MAX_NUM_ORDERS", -2010)
-    if kind in STOPS and open_algo_orders >= filters.max_algo_orders:
+    if kind in TRIGGERED and open_algo_orders >= filters.max_algo_orders:
         raise _failure("MAX_NUM_ALGO_ORDERS", -2010)
+    if is_iceberg and open_iceberg_orders >= filters.max_iceberg_orders:
+        raise _failure("MAX_NUM_ICEBERG_ORDERS", -2010)
+
+
+def check_list_count(filters: Filters, *, open_lists: int) -> None:
+    """Check how many order lists the account has open on the symbol; raises `Refusal` (-2010)."""
+    if open_lists >= filters.max_order_lists:
+        raise _failure("MAX_NUM_ORDER_LISTS", -2010)
+
+
+def check_pair(
+    *,
+    side: Side,
+    target_price: Decimal | None,
+    stop_price: Decimal | None,
+    known_price: Decimal,
+    traded_price: Decimal,
+) -> None:
+    """Check that the market lies between the target and the stop of a pair; raises `Refusal` (-2010).
+
+    The stop is wrong only where it is beyond both the known and the traded price. `None` trails and has no price.
+    """
+    selling = side is Side.SELL
+    prices = (known_price, traded_price)
+    wrong_target = target_price is not None and (
+        target_price <= known_price if selling else target_price >= known_price
+    )
+    wrong_stop = stop_price is not None and all(stop_price >= p if selling else stop_price <= p for p in prices)
+    if wrong_target or wrong_stop:
+        raise Refusal(-2010, "The relationship of the prices for the orders is not correct.")
 
 
 def check_notional_of_quote(filters: Filters, quote_quantity: Decimal) -> None:

@@ -58,7 +58,7 @@ OPEN = frozenset({Status.PENDING_NEW, Status.NEW, Status.PARTIALLY_FILLED})
 
 
 class Phase(StrEnum):
-    """`WAITING` waits for its list's working order, `PENDING` travels to the engine (order latency), `WORKING` is in it."""
+    """`WAITING` for its list's working order, `PENDING` on its way to the engine (order latency), `WORKING` in it."""
 
     WAITING = "waiting"
     PENDING = "pending"

@@ -59,7 +59,7 @@ def advance(exchange: Exchange, request: dict[str, Any]) -> str:
             return answer
     events = exchange.clock.advance(to_ms(to_at), levels) if to_ms(to_at) > begin_ms else []
     answer = compact({"now": iso(exchange.now_ms), "events": [_shown(event) for event in events]})
-    exchange.state.commit(
+    exchange.commit(
         answer=None if request_id is None else (f"id:{request_id}", answer),
         meta={"last_advance": f"{begin_ms}|{to_ms(to_at)}|{answer}"},
     )
@@ -78,7 +78,8 @@ def _last_answer_from(last: str | None, from_ms: int, now_ms: int) -> str:
 
 
 def _shown(event: Event) -> dict[str, Any]:
-    return {
+    """An event as JSON; `list_client_order_id` is there where the order is a leg of a list."""
+    shown = {
         "kind": event.kind,
         "symbol": event.symbol,
         "account": event.account,
@@ -86,6 +87,9 @@ def _shown(event: Event) -> dict[str, Any]:
         "level_id": event.level_id,
         "price": None if event.price is None else format(event.price.normalize(), "f"),
     }
+    if event.list_client_order_id is not None:
+        shown["list_client_order_id"] = event.list_client_order_id
+    return shown
 
 
 def _level(exchange: Exchange, entry: Any) -> Level:
@@ -127,7 +131,7 @@ def open_account(exchange: Exchange, request: dict[str, Any]) -> str:
         if not opening:
             raise BadRequest(f"account {name} does not exist yet: give it balances")
         exchange.state.put_wallet(name, Wallet.opened(opening))
-        exchange.state.commit()
+        exchange.commit()
     wallet = exchange.state.wallets[name]
     return compact(
         {

@@ -20,6 +20,7 @@ from workers.exchange_sim.config import SimConfig
 from workers.exchange_sim.endpoints import Call, Endpoint
 from workers.exchange_sim.exchange import Exchange, compact, open_exchange, wall_ms
 from workers.exchange_sim.limits import LimitReached
+from workers.exchange_sim.list_endpoints import LISTS, Halves
 from workers.exchange_sim.private import PRIVATE
 from workers.exchange_sim.public import PUBLIC
 from workers.exchange_sim.signatures import SIGNED_PARAMETERS, account_of_key, check_signature
@@ -46,8 +47,10 @@ def create_app(config: SimConfig) -> Starlette:
         Route("/sim/clock", _simulated(exchange, administration.advance), methods=["POST"]),
         Route("/sim/accounts", _simulated(exchange, administration.open_account), methods=["POST"]),
     ]
-    routes += [Route(e.path, _binance(exchange, e), methods=[e.method]) for e in (*PUBLIC, *PRIVATE)]
-    return Starlette(routes=routes, lifespan=lifespan)
+    routes += [Route(e.path, _binance(exchange, e), methods=[e.method]) for e in (*PUBLIC, *PRIVATE, *LISTS)]
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.state.exchange = exchange
+    return app
 
 
 def _health(exchange: Exchange, request: dict[str, Any]) -> str:
@@ -68,7 +71,7 @@ def _simulated(exchange: Exchange, handle: Callable[[Exchange, dict[str, Any]], 
         if not isinstance(asked, dict):
             return _problem(400, "the body must be a JSON object")
         try:
-            _catch_up(exchange)
+            exchange.catch_up()
             return Response(handle(exchange, asked), media_type=_JSON)
         except BadRequest as refused:
             return _problem(refused.http_status, str(refused))
@@ -83,20 +86,19 @@ def _problem(status: int, message: str) -> Response:
     return Response(compact({"error": message}), status_code=status, media_type=_JSON)
 
 
-def _catch_up(exchange: Exchange) -> None:
-    if exchange.clock.catch_up():
-        exchange.state.commit()
-
-
 def _binance(exchange: Exchange, endpoint: Endpoint) -> Any:
     async def serve(request: Request) -> Response:
         body = (await request.body()).decode("utf-8", "replace") if request.method != "GET" else ""
         key = request.headers.get("x-mbx-apikey")
         headers: dict[str, str] = {}
         try:
-            _catch_up(exchange)
+            exchange.catch_up()
             content = _answer(exchange, endpoint, request.scope["query_string"].decode("latin-1"), body, key, headers)
             return Response(content, headers=headers, media_type=_JSON)
+        except Halves as halves:
+            exchange.commit()
+            content = compact({"code": halves.code, "msg": halves.message, "data": halves.data})
+            return Response(content, status_code=halves.http_status, headers=headers, media_type=_JSON)
         except Refusal as refusal:
             if isinstance(refusal, LimitReached) and refusal.retry_after_s is not None:
                 headers["retry-after"] = str(refusal.retry_after_s)
@@ -127,5 +129,5 @@ def _answer(
     call = Call(values=values, account=account, wall_ms=now_ms, headers=headers)
     content = endpoint.handle(exchange, call)
     if endpoint.changes:
-        exchange.state.commit()
+        exchange.commit()
     return content

@@ -4,34 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 
-from trading.matching.book import ask_at, bid_at
-from trading.matching.candle_run import steps_at
-from trading.matching.draws import draw, order_id
-from trading.matching.fills import LATENCY_MS, FillModel, Step, cancel, expire, held_target, next_instant
-from trading.matching.filters import check_counts, check_notional_of_quote, check_order, down_to, up_to
-from trading.matching.model import PRICED, STOPS, ZERO, Bar, Kind, Order, Refusal, Side, Tif
-from trading.matching.path import first_touch, price_at
+from trading.matching.candle_run import instant_of, steps_at
+from trading.matching.draws import draw
+from trading.matching.fills import FillModel, Step, cancel, expire
+from trading.matching.model import ZERO, Bar, Fill, Order, Phase, Refusal, Side, Status
+from trading.matching.order_lists import OrderList
+from trading.matching.path import first_touch
 from workers.exchange_sim.market import Market
+from workers.exchange_sim.order_lists import ListDraft, OrderLists
+from workers.exchange_sim.placing import NO_BALANCE, Draft, Placing
+from workers.exchange_sim.reports import Reports, execution_of
 from workers.exchange_sim.state import State
-
-_MARGIN = Decimal("1.01")
-_EIGHT = Decimal("0.00000001")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """An order as it arrived, shape already checked."""
-
-    side: Side
-    kind: Kind
-    quantity: Decimal | None
-    quote_quantity: Decimal | None = None
-    price: Decimal | None = None
-    stop_price: Decimal | None = None
-    tif: Tif | None = None
-    client_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +32,13 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
+    """A change of an order (with its list where it has one), a level, or the end of a symbol's data."""
+
     kind: str
     symbol: str
     account: str | None = None
     client_order_id: str | None = None
+    list_client_order_id: str | None = None
     level_id: str | None = None
     price: Decimal | None = None
 
@@ -62,59 +50,57 @@ class Engine:
         self.markets = dict(markets)
         self.state = state
         self.model = model
+        self.reports = Reports()
+        self._placing = Placing(state, model.seed)
+        self._lists = OrderLists(state, self._placing, self.reports, model.seed)
 
     def place(self, account: str, market: Market, draft: Draft, *, only_test: bool = False) -> Order | None:
         """Accept an order at the present instant, or raise `Refusal`; it meets prices after its latency."""
-        state, now_ms = self.state, self.state.now_ms
+        state, now_ms, placing = self.state, self.state.now_ms, self._placing
         if market.has_ended(now_ms):
             raise Refusal(-1013, "Market is closed.")
-        client_id = draft.client_id or self._own_client_id(account, market)
-        held = state.by_client(account, market.symbol, client_id)
-        if held is not None and held.is_open:
-            raise Refusal(-2010, "Duplicate order sent.")
+        client_id = placing.client_id(account, market, draft)
         known = market.known(now_ms).price
-        filters = market.venue.filters
-        if draft.quantity is None:
-            assert draft.quote_quantity is not None
-            check_notional_of_quote(filters, draft.quote_quantity)
-        else:
-            check_order(
-                filters,
-                side=draft.side,
-                kind=draft.kind,
-                quantity=draft.quantity,
-                price=draft.price,
-                stop_price=draft.stop_price,
-                known_price=known,
-            )
-        self._check_against_price(market, draft, known)
-        check_counts(
-            filters,
-            kind=draft.kind,
-            open_orders=len(state.open_of(account, market.symbol)),
-            open_algo_orders=state.algo_count(account, market.symbol),
-        )
+        placing.check(market, draft, known)
+        placing.check_counts(account, market, draft)
         wallet = state.wallets[account]
         pays = market.venue.quote if draft.side is Side.BUY else market.venue.base
-        amount = self._lock(market, draft, known, wallet.free(pays))
+        amount = placing.lock(market, draft, known, wallet.free(pays))
         if only_test:
             if wallet.free(pays) < amount:
-                raise Refusal(-2010, "Account has insufficient balance for requested action.")
+                raise Refusal(-2010, NO_BALANCE)
             return None
         wallet.lock(pays, amount)
-        order = self._accepted(account, market, draft, client_id, amount)
+        order = placing.order(account, market, draft, client_id, amount)
         state.touch_wallet(account)
         state.put_order(order)
+        self.reports.order(market, order, now_ms, execution="NEW")
+        self.reports.balances(account, state.wallets, (market.venue.base, market.venue.quote), now_ms)
         return order
 
-    def cancel(self, order: Order) -> Order:
-        """Cancel an open order now, or raise `Refusal` (-2011)."""
+    def place_list(self, account: str, market: Market, draft: ListDraft) -> OrderList:
+        """Accept an order list at the present instant, or raise `Refusal`."""
+        return self._lists.place(account, market, draft)
+
+    def cancel(self, order: Order, *, cancel_id: str | None = None) -> Order:
+        """Cancel an open order now, with the list it is a leg of; raises `Refusal` (-2011)."""
         if not order.is_open:
             raise Refusal(-2011, "Unknown order sent.")
         market = self.markets[order.symbol]
-        after = cancel(order, self.state.now_ms)
-        self._settle(market, order, Step(after, None, True), None)
-        return after
+        if order.list_id >= 0:
+            self.cancel_list(self.state.lists[order.list_id], cancel_id=cancel_id)
+        else:
+            self._settle(market, order, Step(cancel(order, self.state.now_ms), None, True), None, cancel_id=cancel_id)
+        return self.state.orders[order.symbol, order.order_id]
+
+    def cancel_list(self, order_list: OrderList, *, cancel_id: str | None = None) -> OrderList:
+        """Cancel every open leg of a list now, or raise `Refusal` (-2011)."""
+
+        def settle(market: Market, before: Order, step: Step) -> None:
+            self._settle(market, before, step, None, cancel_id=cancel_id)
+
+        self._lists.cancel(order_list, self.markets[order_list.symbol], settle)
+        return self.state.lists[order_list.list_id]
 
     def advance(self, to_ms: int, levels: Sequence[Level] = ()) -> list[Event]:
         """Run to `to_ms`, or to the first instant with an event, and return all events of that instant."""
@@ -134,96 +120,14 @@ class Engine:
             if symbol in self.markets
         )
 
-    def _own_client_id(self, account: str, market: Market) -> str:
-        count = len(self.state.orders_of(account, market.symbol))
-        return f"sim{draw('client', self.model.seed, account, market.symbol, self.state.now_ms, count):016x}"
-
-    def _check_against_price(self, market: Market, draft: Draft, known: Decimal) -> None:
-        """Refuse what the engine refuses on sight; a stop, where it is beyond both the known and the traded price."""
-        tick = market.venue.filters.tick
-        if draft.kind is Kind.LIMIT_MAKER:
-            assert draft.price is not None
-            takes = draft.price >= ask_at(known, tick) if draft.side is Side.BUY else draft.price <= bid_at(known, tick)
-            if takes:
-                raise Refusal(-2010, "Order would immediately match and take.")
-        if draft.kind in STOPS:
-            assert draft.stop_price is not None
-            bar = market.bar_at(self.state.now_ms)
-            traded = price_at(bar, self.state.now_ms) if bar is not None else known
-            selling = draft.side is Side.SELL
-            if all(draft.stop_price >= p if selling else draft.stop_price <= p for p in (known, traded)):
-                raise Refusal(-2010, "Stop price would trigger immediately.")
-
-    def _lock(self, market: Market, draft: Draft, known: Decimal, free: Decimal) -> Decimal:
-        """What the order holds until it is done; an order without a limit price holds a margin where there is one."""
-        filters = market.venue.filters
-        if draft.side is Side.SELL:
-            if draft.quantity is not None:
-                return draft.quantity
-            assert draft.quote_quantity is not None
-            needed = up_to(draft.quote_quantity / bid_at(known, filters.tick), filters.step)
-            return self._with_margin(needed, free)
-        if draft.quantity is None:
-            assert draft.quote_quantity is not None
-            return draft.quote_quantity
-        if draft.kind in PRICED:
-            assert draft.price is not None
-            return draft.quantity * draft.price
-        reference = draft.stop_price if draft.stop_price is not None else ask_at(known, filters.tick)
-        return self._with_margin(draft.quantity * reference, free)
-
-    @staticmethod
-    def _with_margin(needed: Decimal, free: Decimal) -> Decimal:
-        wide = (needed * _MARGIN).quantize(_EIGHT, rounding=ROUND_CEILING)
-        return max(needed, min(wide, down_to(free, _EIGHT)))
-
-    def _accepted(self, account: str, market: Market, draft: Draft, client_id: str, locked: Decimal) -> Order:
-        state, now_ms = self.state, self.state.now_ms
-        use = state.uses_of(account, market.symbol, client_id)
-        number = order_id(
-            seed=self.model.seed,
-            symbol=market.symbol,
-            account=account,
-            client_id=client_id,
-            created_ms=now_ms,
-            use=use,
-        )
-        order = Order(
-            account=account,
-            symbol=market.symbol,
-            order_id=state.free_order_id(market.symbol, number),
-            client_id=client_id,
-            side=draft.side,
-            kind=draft.kind,
-            quantity=draft.quantity if draft.quantity is not None else ZERO,
-            quote_quantity=draft.quote_quantity,
-            price=draft.price,
-            stop_price=draft.stop_price,
-            tif=draft.tif,
-            created_ms=now_ms,
-            effective_ms=market.next_traded_ms(now_ms + LATENCY_MS),
-            updated_ms=now_ms,
-            locked=locked,
-            use=use,
-        )
-        bar = market.bar_at(order.effective_ms)
-        entry = state.entries.get((account, market.symbol))
-        if bar is None or entry is None or entry[0] != bar.open_ms or order.side is Side.BUY:
-            return order
-        held = held_target(order, bar, entry_price=entry[1])
-        if held.held_until_ms and held.price is not None and self._reached(held, bar, held.price, market):
-            state.put_ambiguous(account, market.symbol, bar.open_ms)
-        return held
-
-    @staticmethod
-    def _reached(order: Order, bar: Bar, price: Decimal, market: Market) -> bool:
-        through = price + market.venue.filters.tick
-        return first_touch(bar, from_ms=order.effective_ms, price=through, falling=False) is not None
+    def _in_engine(self, market: Market) -> list[Order]:
+        """The open orders of `market` that can act; legs that wait for their working order cannot."""
+        return [o for o in self.state.open_orders[market.symbol].values() if o.phase is not Phase.WAITING]
 
     def _next_instant(self, to_ms: int, levels: Sequence[Level]) -> int | None:
         now_ms, best = self.state.now_ms, to_ms + 1
         for market in self.markets.values():
-            orders = list(self.state.open_orders[market.symbol].values())
+            orders = self._in_engine(market)
             watched = [level for level in levels if level.symbol == market.symbol]
             if now_ms < market.end_ms < best:
                 best = market.end_ms
@@ -244,7 +148,7 @@ class Engine:
                 return best
             found = best
             for order in orders:
-                at = next_instant(order, bar, after_ms=now_ms, tick=tick)
+                at = instant_of(order, orders, bar, after_ms=now_ms, tick=tick)
                 if at is not None and at < found:
                     found = at
             for level in levels:
@@ -259,10 +163,10 @@ class Engine:
         events: list[Event] = []
         for market in self.markets.values():
             bar = market.bar_at(at_ms)
-            orders = list(self.state.open_orders[market.symbol].values())
+            orders = self._in_engine(market)
             if bar is None:
                 for order in orders:
-                    if order.effective_ms == at_ms and market.has_ended(at_ms):
+                    if order.phase is Phase.PENDING and order.effective_ms == at_ms and market.has_ended(at_ms):
                         self._settle(market, order, expire(order, at_ms), None, events)
             else:
                 self._run_bar(market, bar, at_ms, orders, events)
@@ -301,30 +205,65 @@ class Engine:
                 state.put_ambiguous(order.account, order.symbol, bar.open_ms)
 
     def _settle(
-        self, market: Market, before: Order, step: Step, bar: Bar | None, events: list[Event] | None = None
+        self,
+        market: Market,
+        before: Order,
+        step: Step,
+        bar: Bar | None,
+        events: list[Event] | None = None,
+        *,
+        cancel_id: str | None = None,
     ) -> None:
-        """Book one step: wallet, order, trade and, for what can be seen outside, an event."""
-        state, fill = self.state, step.fill
+        """Book one step: wallet, order, trade and, for what can be seen outside, an event; then follow its list."""
+        state, fill, venue = self.state, step.fill, market.venue
         if fill is not None:
             while state.has_trade(market.symbol, fill.trade_id):
                 fill = replace(fill, trade_id=fill.trade_id + 1)
-        state.wallets[before.account].settle(before, step.order, fill, base=market.venue.base, quote=market.venue.quote)
+        state.wallets[before.account].settle(before, step.order, fill, base=venue.base, quote=venue.quote)
         state.touch_wallet(before.account)
         state.put_order(step.order)
         if fill is not None:
             state.put_trade(fill)
             if fill.side is Side.BUY and bar is not None:
                 state.put_entry(before.account, market.symbol, bar.open_ms, fill.price)
+        if step.is_event:
+            self._report(market, before, step.order, fill, cancel_id)
         if step.is_event and events is not None:
-            events.append(
-                Event(
-                    kind="order",
-                    symbol=market.symbol,
-                    account=before.account,
-                    client_order_id=before.client_id,
-                    price=fill.price if fill is not None else None,
-                )
-            )
+            events.append(self._event(before, fill))
+        if before.list_id >= 0:
+
+            def settle(of: Market, leg: Order, leg_step: Step) -> None:
+                self._settle(of, leg, leg_step, bar, events, cancel_id=cancel_id)
+
+            self._lists.follow(market, step.order, fill, settle)
+        if step.is_event:
+            self.reports.balances(before.account, state.wallets, (venue.base, venue.quote), state.now_ms)
+
+    def _event(self, order: Order, fill: Fill | None) -> Event:
+        return Event(
+            kind="order",
+            symbol=order.symbol,
+            account=order.account,
+            client_order_id=order.client_id,
+            list_client_order_id=self.state.lists[order.list_id].client_id if order.list_id >= 0 else None,
+            price=fill.price if fill is not None else None,
+        )
+
+    def _report(self, market: Market, before: Order, after: Order, fill: Fill | None, cancel_id: str | None) -> None:
+        at_ms = self.state.now_ms
+        if after.account not in self.reports.watched:
+            return
+        if after.status is Status.CANCELED:
+            self.reports.cancelled(market, after, at_ms, cancel_id=cancel_id or cancel_id_of(after))
+            return
+        self.reports.order(market, after, at_ms, execution=execution_of(after, fill), fill=fill)
+        if fill is not None and after.status is Status.EXPIRED:
+            self.reports.order(market, after, at_ms, execution="EXPIRED")
+
+
+def cancel_id_of(order: Order) -> str:
+    """The client id of a cancel that brought none."""
+    return f"cancel{draw('cancel', order.symbol, order.order_id):016x}"
 
 
 def _touch(level: Level, bar: Bar, after_ms: int) -> int | None:

@@ -16,6 +16,7 @@ from workers.exchange_sim.data import load_series
 from workers.exchange_sim.engine import Engine
 from workers.exchange_sim.klines import Resampled
 from workers.exchange_sim.limits import Limits
+from workers.exchange_sim.listeners import Listeners
 from workers.exchange_sim.market import Market, to_ms
 from workers.exchange_sim.state import State
 from workers.exchange_sim.store import Store
@@ -42,6 +43,7 @@ class Exchange:
     clock: MarketClock
     limits: Limits
     started_ms: int
+    listeners: Listeners
     _klines: dict[tuple[str, str], Resampled] = field(default_factory=dict)
     _by_api_symbol: dict[str, Market] = field(default_factory=dict)
 
@@ -69,14 +71,26 @@ class Exchange:
             self._klines[key] = Resampled(market, interval)
         return self._klines[key]
 
+    def commit(self, *, answer: tuple[str, str] | None = None, meta: dict[str, str] | None = None) -> None:
+        """Write every change in one transaction, then tell it to those who listen to the user data stream."""
+        self.state.commit(answer=answer, meta=meta)
+        for account, report in self.engine.reports.take():
+            self.listeners.tell(account, report)
+
+    def catch_up(self) -> None:
+        """Bring a running market clock to the present."""
+        if self.clock.catch_up():
+            self.commit()
+
     def abandon_changes(self) -> None:
         """Put memory back to what the store holds: after a request that failed half-way."""
+        self.engine.reports.take()
         self.state.reload()
         self.clock.forget()
 
     def close(self) -> None:
         self.clock.catch_up()
-        self.state.commit()
+        self.commit()
         self.store.close()
 
 
@@ -112,6 +126,7 @@ def open_exchange(config: SimConfig) -> Exchange:
         clock=MarketClock(engine, config.clock_mode),
         limits=Limits(config),
         started_ms=start_ms if started is None else int(started),
+        listeners=Listeners(engine.reports.watched),
         _by_api_symbol={market.api_symbol: market for market in markets.values()},
     )
 

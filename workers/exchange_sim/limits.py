@@ -58,7 +58,7 @@ class Limits:
         return count.used
 
     def check_order(self, account: str, *, market_ms: int, wall_ms: int) -> None:
-        """Raise `LimitReached` (-1015) where the account has sent too many orders."""
+        """Raise `LimitReached` (-1015) where the account has sent too many orders. A list counts each of its orders."""
         for span, limit, name in self._order_limits():
             count = self._count(account, span, market_ms, wall_ms)
             if self.config.enforce_limits and count.used >= limit:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
-from trading.matching.model import STOPS, Kind, Refusal, Side, Tif
-from workers.exchange_sim.engine import Draft
+from trading.matching.model import PRICED, TIMED, TRIGGERED, ZERO, Kind, Refusal, Side, Tif
+from workers.exchange_sim.placing import Draft
 
 _DECIMAL = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 _INTEGER = r"^[0-9]{1,20}$"
@@ -115,7 +116,7 @@ def _legal(name: str, value: str, pattern: str) -> None:
         raise Refusal(-1100, f"Illegal characters found in parameter '{name}'; legal range is '{pattern}'.")
 
 
-def _choice(kind: type[Choice], value: str, code: int, message: str) -> Choice:
+def choice(kind: type[Choice], value: str, code: int, message: str) -> Choice:
     try:
         return kind(value)
     except ValueError:
@@ -124,52 +125,75 @@ def _choice(kind: type[Choice], value: str, code: int, message: str) -> Choice:
 
 def draft(values: Mapping[str, str]) -> Draft:
     """The order that the parameters describe, or the refusal for what is missing, superfluous or malformed."""
-    side = _choice(Side, required(values, "side"), -1117, "Invalid side.")
-    kind = _kind(required(values, "type"))
+    side = choice(Side, required(values, "side"), -1117, "Invalid side.")
+    kind = choice(Kind, required(values, "type"), -1116, "Invalid orderType.")
     quantity, quote_quantity = decimal(values, "quantity"), decimal(values, "quoteOrderQty")
-    price, stop_price = decimal(values, "price"), decimal(values, "stopPrice")
-    tif_text = text(values, "timeInForce")
-    tif = None if tif_text is None else _choice(Tif, tif_text, -1115, "Invalid timeInForce.")
-    for name, refusal in (("icebergQty", "Iceberg"), ("trailingDelta", "Trailing stop")):
-        if decimal(values, name):
-            raise Refusal(-2010, f"{refusal} orders are not supported for this symbol.")
     if kind is Kind.MARKET and quantity is None and quote_quantity is None:
         raise Refusal(-1102, "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!")
     if kind is Kind.MARKET and quantity is not None and quote_quantity is not None:
         raise Refusal(-1128, "Combination of optional parameters invalid.")
-    needed = {
-        "quantity": kind is not Kind.MARKET,
-        "price": kind in (Kind.LIMIT, Kind.LIMIT_MAKER, Kind.STOP_LOSS_LIMIT),
-        "stopPrice": kind in STOPS,
-        "timeInForce": kind in (Kind.LIMIT, Kind.STOP_LOSS_LIMIT),
-    }
-    given = {"quantity": quantity, "price": price, "stopPrice": stop_price, "timeInForce": tif}
-    for name, is_needed in needed.items():
-        if is_needed and given[name] is None:
-            raise missing(name)
-        if not is_needed and given[name] is not None and name != "quantity":
-            raise Refusal(-1106, f"Parameter '{name}' sent when not required.")
+    if kind is not Kind.MARKET and quantity is None:
+        raise missing("quantity")
     if quote_quantity is not None and kind is not Kind.MARKET:
         raise Refusal(-1106, "Parameter 'quoteOrderQty' sent when not required.")
-    for named, value in (("quantity", quantity), ("quote order qty", quote_quantity), ("price", price)):
-        if value is not None and value <= 0:
-            raise Refusal(-1013, f"Invalid {named}.")
-    if stop_price is not None and stop_price <= 0:
-        raise Refusal(-1013, "Invalid stopPrice.")
+    if quote_quantity is not None and quote_quantity <= 0:
+        raise Refusal(-1013, "Invalid quote order qty.")
+    own_id = client_id(values, "newClientOrderId")
+    shaped = shape(values, side=side, kind=kind, quantity=quantity, own_id=own_id)
+    return replace(shaped, quote_quantity=quote_quantity)
+
+
+def shape(
+    values: Mapping[str, str],
+    *,
+    side: Side,
+    kind: Kind,
+    quantity: Decimal | None,
+    own_id: str | None,
+    prefix: str = "",
+) -> Draft:
+    """The prices, times and sizes of an order of this type; in a list their names begin with the leg's `prefix`."""
+
+    def named(name: str) -> str:
+        return prefix + name[0].upper() + name[1:] if prefix else name
+
+    price, stop_price = decimal(values, named("price")), decimal(values, named("stopPrice"))
+    tif_text, bips = text(values, named("timeInForce")), integer(values, named("trailingDelta"))
+    tif = None if tif_text is None else choice(Tif, tif_text, -1115, "Invalid timeInForce.")
+    iceberg = decimal(values, named("icebergQty"))
+    if kind in TRIGGERED and stop_price is None and bips is None:
+        both = f"Param '{named('stopPrice')}' or '{named('trailingDelta')}' must be sent, but both were empty/null!"
+        raise Refusal(-1102, both)
+    rows = (
+        ("price", price, kind in PRICED, kind in PRICED),
+        ("stopPrice", stop_price, kind in TRIGGERED, False),
+        ("trailingDelta", bips, kind in TRIGGERED, False),
+        ("timeInForce", tif, kind in TIMED, kind in TIMED),
+        ("icebergQty", iceberg, kind in PRICED, False),
+    )
+    for name, value, is_allowed, is_needed in rows:
+        if is_needed and value is None:
+            raise missing(named(name))
+        if not is_allowed and value is not None:
+            raise Refusal(-1106, f"Parameter '{named(name)}' sent when not required.")
+    for name, amount in (("quantity", quantity), ("price", price), ("stopPrice", stop_price)):
+        if amount is not None and amount <= 0:
+            raise Refusal(-1013, f"Invalid {name}.")
+    if iceberg:
+        if tif not in (None, Tif.GTC):
+            raise Refusal(
+                -1160, f"Parameter '{named('icebergQty')}' is only supported if '{named('timeInForce')}' is GTC."
+            )
+        if quantity is not None and iceberg > quantity:
+            raise Refusal(-2010, "IcebergQty exceeds QTY.")
     return Draft(
         side=side,
         kind=kind,
         quantity=quantity,
-        quote_quantity=quote_quantity,
         price=price,
         stop_price=stop_price,
         tif=tif,
-        client_id=client_id(values, "newClientOrderId"),
+        client_id=own_id,
+        trailing_bips=bips,
+        iceberg=iceberg or ZERO,
     )
-
-
-def _kind(value: str) -> Kind:
-    unsupported = {"TAKE_PROFIT": "Take profit", "TAKE_PROFIT_LIMIT": "Take profit limit"}
-    if value in unsupported:
-        raise Refusal(-2010, f"{unsupported[value]} orders are not supported for this symbol.")
-    return _choice(Kind, value, -1116, "Invalid orderType.")

@@ -12,6 +12,7 @@ import uvicorn
 
 from workers.exchange_sim.app import create_app
 from workers.exchange_sim.config import SimConfig
+from workers.exchange_sim.user_stream import UserStreamProtocol
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ def serve(config: SimConfig) -> None:
     listener.bind((config.host, config.port))
     options = uvicorn.Config(
         app,
+        ws=UserStreamProtocol,
         log_config=None,
         access_log=False,
         lifespan="on",

@@ -6,7 +6,8 @@ from bisect import insort
 from collections import defaultdict
 from decimal import Decimal
 
-from trading.matching.model import STOPS, ZERO, Fill, Order
+from trading.matching.model import TRIGGERED, ZERO, Fill, Order, Phase
+from trading.matching.order_lists import OrderList
 from trading.matching.wallet import Wallet
 from workers.exchange_sim.store import Store
 
@@ -34,16 +35,22 @@ class State:
         self.trades: dict[tuple[str, str], list[Fill]] = defaultdict(list)
         self._trade_ids: set[tuple[str, int]] = set()
         self.taken = store.taken()
+        self.lists: dict[int, OrderList] = {}
+        self._lists_by_client: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self._open_lists: dict[tuple[str, str], set[int]] = defaultdict(set)
         self.entries = store.entries()
         self.ambiguous = store.ambiguous()
         for order in store.orders():
             self._index(order)
         for fill in store.trades():
             self._index_trade(fill)
+        for order_list in store.lists():
+            self._index_list(order_list)
 
     def _clear_changes(self) -> None:
         self._changed_wallets: set[str] = set()
         self._changed_orders: dict[tuple[str, int], Order] = {}
+        self._changed_lists: dict[int, OrderList] = {}
         self._new_trades: list[Fill] = []
         self._changed_taken: set[tuple[str, str]] = set()
         self._changed_entries: set[tuple[str, str]] = set()
@@ -63,6 +70,17 @@ class State:
     def _index_trade(self, fill: Fill) -> None:
         insort(self.trades[fill.account, fill.symbol], fill, key=lambda f: f.trade_id)
         self._trade_ids.add((fill.symbol, fill.trade_id))
+
+    def _index_list(self, order_list: OrderList) -> None:
+        if order_list.list_id not in self.lists:
+            self._lists_by_client[order_list.account, order_list.client_id].append(order_list.list_id)
+        self.lists[order_list.list_id] = order_list
+        open_lists = self._open_lists[order_list.account, order_list.symbol]
+        (open_lists.add if order_list.is_open else open_lists.discard)(order_list.list_id)
+
+    def put_list(self, order_list: OrderList) -> None:
+        self._index_list(order_list)
+        self._changed_lists[order_list.list_id] = order_list
 
     def put_wallet(self, account: str, wallet: Wallet) -> None:
         self.wallets[account] = wallet
@@ -109,7 +127,38 @@ class State:
         return sorted(found, key=lambda o: (o.symbol, o.order_id))
 
     def algo_count(self, account: str, symbol: str) -> int:
-        return sum(o.account == account and o.kind in STOPS for o in self.open_orders[symbol].values())
+        """Triggered orders in the engine; legs that wait for their working order do not count yet."""
+        found = self.open_orders[symbol].values()
+        return sum(o.account == account and o.kind in TRIGGERED and o.phase is not Phase.WAITING for o in found)
+
+    def iceberg_count(self, account: str, symbol: str) -> int:
+        return sum(o.account == account and o.iceberg > ZERO for o in self.open_orders[symbol].values())
+
+    def legs_of(self, order_list: OrderList) -> list[Order]:
+        """The list's orders: the working one first, then stop and target."""
+        return [self.orders[order_list.symbol, number] for number in order_list.order_ids]
+
+    def lists_of(self, account: str) -> list[OrderList]:
+        """Every list of the account, by id."""
+        found = (one for one in self.lists.values() if one.account == account)
+        return sorted(found, key=lambda one: one.list_id)
+
+    def open_lists_of(self, account: str, symbol: str) -> int:
+        return len(self._open_lists[account, symbol])
+
+    def list_uses_of(self, account: str, client_id: str) -> int:
+        return len(self._lists_by_client[account, client_id])
+
+    def list_by_client(self, account: str, client_id: str) -> OrderList | None:
+        """The open list under the id, else the latest closed one."""
+        found = [self.lists[number] for number in self._lists_by_client[account, client_id]]
+        return max(found, key=lambda one: (one.is_open, one.use), default=None)
+
+    def free_list_id(self, wanted: int) -> int:
+        """`wanted`, or the next number nobody has."""
+        while wanted in self.lists:
+            wanted += 1
+        return wanted
 
     def uses_of(self, account: str, symbol: str, client_id: str) -> int:
         return len(self._by_client[account, symbol, client_id])
@@ -130,7 +179,7 @@ class State:
 
     @property
     def has_changes(self) -> bool:
-        return bool(self._changed_wallets or self._changed_orders or self._new_trades)
+        return bool(self._changed_wallets or self._changed_orders or self._new_trades or self._changed_lists)
 
     def answer(self, request_id: str) -> str | None:
         return self._store.answer(request_id)
@@ -144,6 +193,7 @@ class State:
             meta={"now_ms": str(self.now_ms), **(meta or {})},
             wallets={account: self.wallets[account] for account in self._changed_wallets},
             orders=self._changed_orders.values(),
+            lists=self._changed_lists.values(),
             trades=self._new_trades,
             taken={key: self.taken[key] for key in self._changed_taken},
             entries={key: self.entries[key] for key in self._changed_entries},

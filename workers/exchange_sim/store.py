@@ -9,7 +9,8 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
-from trading.matching.model import Fill, Kind, Order, Phase, Side, Status, Tif
+from trading.matching.model import Fill, Kind, Leg, Order, Phase, Side, Status, Tif
+from trading.matching.order_lists import Contingency, ListStatus, OrderList
 from trading.matching.wallet import Holding, Wallet
 
 _SCHEMA = """
@@ -20,6 +21,7 @@ create table if not exists orders (symbol text, order_id integer, account text n
     primary key (symbol, order_id)) without rowid;
 create table if not exists trades (symbol text, trade_id integer, account text not null, body text not null,
     primary key (symbol, trade_id)) without rowid;
+create table if not exists order_lists (list_id integer primary key, account text not null, body text not null);
 create table if not exists taken (account text, symbol text, candle_ms integer, quantity text not null,
     primary key (account, symbol)) without rowid;
 create table if not exists entries (account text, symbol text, candle_ms integer, price text not null,
@@ -29,14 +31,15 @@ create table if not exists ambiguous (account text, symbol text, candle_ms integ
 create table if not exists answers (position integer primary key, request_id text, body text not null);
 """
 _KEPT_ANSWERS = 256
-_ENUMS: dict[str, type] = {"side": Side, "kind": Kind, "tif": Tif, "status": Status, "phase": Phase}
+_ENUMS: dict[str, type] = {"side": Side, "kind": Kind, "tif": Tif, "status": Status, "phase": Phase, "leg": Leg}
+_LIST_ENUMS: dict[str, type] = {"contingency": Contingency, "status": ListStatus}
 
 
 def _plain(value: Any) -> Any:
     return format(value, "f") if isinstance(value, Decimal) else value
 
 
-def _dump(record: Order | Fill) -> str:
+def _dump(record: Order | Fill | OrderList) -> str:
     return json.dumps({f.name: _plain(getattr(record, f.name)) for f in fields(record)}, separators=(",", ":"))
 
 
@@ -88,6 +91,12 @@ class Store:
         for (body,) in self._db.execute("select body from trades order by symbol, trade_id"):
             yield Fill(**_values(body))
 
+    def lists(self) -> Iterator[OrderList]:
+        for (body,) in self._db.execute("select body from order_lists order by list_id"):
+            raw = json.loads(body)
+            raw |= {name: kind(raw[name]) for name, kind in _LIST_ENUMS.items()}
+            yield OrderList(**raw | {"order_ids": tuple(raw["order_ids"])})
+
     def taken(self) -> dict[tuple[str, str], tuple[int, Decimal]]:
         rows = self._db.execute("select account, symbol, candle_ms, quantity from taken")
         return {(account, symbol): (candle, Decimal(quantity)) for account, symbol, candle, quantity in rows}
@@ -111,6 +120,7 @@ class Store:
         meta: dict[str, str],
         wallets: dict[str, Wallet],
         orders: Iterable[Order],
+        lists: Iterable[OrderList],
         trades: Iterable[Fill],
         taken: dict[tuple[str, str], tuple[int, Decimal]],
         entries: dict[tuple[str, str], tuple[int, Decimal]],
@@ -132,6 +142,10 @@ class Store:
             db.executemany(
                 "insert or replace into orders values (?, ?, ?, ?)",
                 [(o.symbol, o.order_id, o.account, _dump(o)) for o in orders],
+            )
+            db.executemany(
+                "insert or replace into order_lists values (?, ?, ?)",
+                [(one.list_id, one.account, _dump(one)) for one in lists],
             )
             db.executemany(
                 "insert into trades values (?, ?, ?, ?)",
