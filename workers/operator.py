@@ -172,6 +172,14 @@ async def answer_proposal(place: Place, verb: str, answer: PersonAnswer) -> Hand
     if earlier is None:
         known = ", ".join(trade.id for trade in await waiting_proposals(place)) or "none"
         raise HandRefused(f"proposal {answer.proposal!r} is unknown: waiting are {known}")
+    if answer.operation_id and answer.operation_id == earlier.operation_id:
+        return HandDone(
+            operation_id=earlier.operation_id,
+            target=answer.proposal,
+            accepted=True,
+            reason=earlier.reason,
+            state=earlier.what.partition(" ")[0],
+        )
     return HandDone(
         operation_id=earlier.operation_id,
         target=answer.proposal,
