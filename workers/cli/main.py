@@ -30,7 +30,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "pause": ("workers.cli.hands", "Open nothing by itself until resumed"),
     "resume": ("workers.cli.hands", "Back to automatic"),
     "manual": ("workers.cli.hands", "Every entry waits for a person"),
-    "halt": ("workers.cli.hands", "Refuse new entries at once, keep exits and stops"),
+    "halt": ("workers.cli.hands", "Refuse new entries at once, cancel resting ones, keep stops"),
     "flatten": ("workers.cli.hands", "Sell all that an account holds"),
     "exit": ("workers.cli.hands", "Leave one symbol"),
     "audit": ("workers.cli.hands", "List who did what, when and why"),
