@@ -26,7 +26,7 @@ from trading.review.period import Period, ReportKind, period_of
 from trading.review.review import PeriodRecords, PeriodReview, review_period
 
 REPORT_CALL: workflow.ActivityConfig = {
-    # Drawing takes seconds where matplotlib is loaded for the first time; the rest is reading.
+    # Drawing takes seconds where matplotlib is loaded for the first time; reading takes a fraction of one.
     "start_to_close_timeout": timedelta(seconds=120),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(milliseconds=200),
@@ -217,7 +217,7 @@ class ReportCalls:
         """
         with _errors(request):
             report = (await build(self._source, request)).report
-            markdown, html = await asyncio.to_thread(self._both, report)
+            markdown = await asyncio.to_thread(self._renderer.markdown, report)
             name = await self._store.put(markdown, media_type="text/markdown")
             kept = await self._store.keep_report(
                 request.realm,
@@ -227,7 +227,7 @@ class ReportCalls:
                 as_of=report.as_of,
                 content_hash=name,
             )
-            files = await self._files(request, report, markdown=markdown, html=html, is_kept=kept == name)
+            files = await self._files(request, report, markdown, is_kept=kept == name)
         return KeptReport(
             kind=request.kind,
             account=request.account,
@@ -240,16 +240,16 @@ class ReportCalls:
             html_path=None if files is None else files.html_path,
         )
 
-    def _both(self, report: Report) -> tuple[str, str]:
-        return self._renderer.markdown(report), self._renderer.html(report)
-
     async def _files(
-        self, request: ReportRequest, report: Report, *, markdown: str, html: str, is_kept: bool
+        self, request: ReportRequest, report: Report, markdown: str, *, is_kept: bool
     ) -> WrittenFiles | None:
         """The files belong to the kept report: a later one of the same period leaves them alone."""
         if self._folder is None or not request.keep_files or not is_kept:
             return None
-        return await asyncio.to_thread(write_files, self._folder, report, markdown=markdown, html=html)
+        return await asyncio.to_thread(self._write, self._folder, report, markdown)
+
+    def _write(self, folder: Path, report: Report, markdown: str) -> WrittenFiles:
+        return write_files(folder, report, markdown=markdown, html=self._renderer.html(report))
 
 
 @contextmanager

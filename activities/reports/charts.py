@@ -6,6 +6,7 @@ import io
 import threading
 from datetime import UTC, datetime
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from activities.reports.drawing import COLOURS, Draw, plain_drawing
@@ -28,12 +29,8 @@ _SETTINGS: Any = {
 
 
 def best_drawing() -> Draw:
-    """matplotlib's where it is installed, else our own."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        return plain_drawing
-    return matplotlib_drawing
+    """matplotlib's where it is installed, else our own. It is loaded when something is drawn, not before."""
+    return plain_drawing if find_spec("matplotlib") is None else matplotlib_drawing
 
 
 def matplotlib_drawing(figure: Figure) -> str:
@@ -42,7 +39,7 @@ def matplotlib_drawing(figure: Figure) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure as Canvas
 
-    with _ONE_AT_A_TIME, matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": figure.name}):
+    with _ONE_AT_A_TIME, matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": f"figure-{figure.name}"}):
         canvas = Canvas(figsize=(7.5, 2.8), layout="constrained")
         FigureCanvasSVG(canvas)
         _plot(canvas.subplots(), figure)
@@ -75,4 +72,5 @@ def _plot(axes: Any, figure: Figure) -> None:
         axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=UTC))
     if figure.x_label:
         axes.set_xlabel(figure.x_label)
-    axes.legend(loc="best", frameon=False)
+    if figure.series:
+        axes.legend(loc="best", frameon=False)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from trading.contract import Contract
 from trading.ids import content_hash
-from trading.money import ZERO
+from trading.money import ZERO, quantised
 from trading.policy.model import Policy
 from trading.review.biases import BiasCheck
 from trading.review.calibration import Calibration
@@ -124,4 +124,4 @@ def learning_slope(values: Sequence[Decimal | None]) -> Decimal | None:
     mean_x = sum((x for x, _ in known), ZERO) / len(known)
     mean_y = sum((y for _, y in known), ZERO) / len(known)
     spread = sum(((x - mean_x) ** 2 for x, _ in known), ZERO)
-    return sum(((x - mean_x) * (y - mean_y) for x, y in known), ZERO) / spread
+    return quantised(sum(((x - mean_x) * (y - mean_y) for x, y in known), ZERO) / spread)

@@ -32,7 +32,6 @@ from trading.review.reflection import (
 )
 from trading.review.summary import TradeSummary, summarise
 
-
 LAST_TRADE_FRESH = timedelta(hours=1)
 """An older trade says nothing about the price at the end of the period."""
 

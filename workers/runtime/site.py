@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
 from config.providers import ProviderSpec
 from trading.decision.models import Role
@@ -36,7 +37,8 @@ class VenueKey:
 class Site:
     """Everything that wiring needs to construct adapters for the roles of one process.
 
-    `market_is_replayed` is true for a simulated venue, whose clock is asked instead of the wall's.
+    `market_is_replayed` is true for a simulated venue, whose clock is asked instead of the wall's. `report_folder` is
+    where period reports are written as files; without one they are kept in the database alone.
     """
 
     realm: str
@@ -56,6 +58,7 @@ class Site:
     codec_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     cached_workflows: int = 500
     grace_s: int = 10
+    report_folder: Path | None = None
 
 
 def chosen_roles(text: str) -> tuple[QueueRole, ...]:

@@ -52,11 +52,16 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
     from activities.models.fusing import FusionCalls
     from activities.models.verification import VerificationCalls
     from activities.planning.calls import PlanningCalls
+    from activities.reports.calls import ReportCalls
+    from activities.reports.charts import best_drawing
+    from activities.reports.rendering import TemplateRenderer
+    from activities.reports.source import StoreSource
     from activities.store.calls import StoreCalls
     from workflows.registry import WORKFLOWS
 
     records = StoreCalls(store)
     checks = VerificationCalls(store, store)
+    reports = ReportCalls(StoreSource(store), store, TemplateRenderer(best_drawing()), folder=site.report_folder)
     return Room(
         role=QueueRole.DECISIONS,
         queue=task_queue(site.realm, QueueRole.DECISIONS),
@@ -66,6 +71,7 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
             *_activities_of(checks),
             *_activities_of(FusionCalls(store, store, store)),
             *_activities_of(PlanningCalls(store)),
+            *_activities_of(reports),
         ],
     )
 
