@@ -6,7 +6,7 @@ from temporalio import workflow
 
 from workers.reference.markdown import code, page, section, table
 from workers.stack.temporal_admin import type_names
-from workflows import names
+from workflows import names, periods
 from workflows.registry import WORKFLOWS
 
 _MEANING = {
@@ -28,6 +28,7 @@ def workflows_page() -> str:
         ("OrderExecution", names.execution_workflow("REALM", "CLIENT_ORDER_ID")),
         ("PositionGuard", names.guard_workflow("REALM", "ACCOUNT", "BASE/QUOTE")),
         ("AccountDesk", names.desk_workflow("REALM", "ACCOUNT")),
+        ("DailyPlanning", periods.period_workflow("REALM", periods.PeriodKind.DAILY_PLANNING, "YYYY-MM-DD")),
         ("ReplayCampaign", names.campaign_workflow("REALM")),
     )
     roles = [role for role in names.QueueRole if role is not names.QueueRole.EXCHANGE]
