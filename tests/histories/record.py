@@ -22,11 +22,16 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from eventually import eventually  # noqa: E402
 from fakes.scripted_models import buys, holds, misquotes, sells  # noqa: E402
 from fakes.sequence_house import SequenceHouse, migrated_database, sequence_house  # noqa: E402
 from fakes.told_market import FLAT, OPENS_AT, Told  # noqa: E402
 from temporalio.client import Client  # noqa: E402
 
+from trading.decision.approval import PersonAnswer  # noqa: E402
+from trading.playbook import first_playbook, revised  # noqa: E402
+from trading.policy.model import Policy  # noqa: E402
+from trading.policy.table import changed  # noqa: E402
 from trading.risk.models import Mode  # noqa: E402
 from workers.runtime.plugin import perennial_plugin  # noqa: E402
 from workers.stack import temporal_server  # noqa: E402
@@ -39,12 +44,14 @@ from workflows.names import (  # noqa: E402
     SEARCH_ATTRIBUTES,
     TASK_TIMEOUT,
     QueueRole,
+    Signal,
     Update,
     decision_workflow,
     desk_workflow,
 )
 from workflows.periods import PeriodKind, PeriodRequest, period_workflow  # noqa: E402
-from workflows.protocol import ModeChange  # noqa: E402
+from workflows.protocol import DecisionRequest, Hand, ModeChange  # noqa: E402
+from workflows.trade_decision import TradeDecision  # noqa: E402
 
 NAMESPACE = "histories"
 HOUR = timedelta(hours=1)
@@ -132,6 +139,59 @@ async def _desk(house: SequenceHouse) -> str:
     return desk_workflow(house.realm, "composite")
 
 
+async def _approved(house: SequenceHouse) -> str:
+    """In real time: the decision waits, a person makes it smaller."""
+    house.primary.say(buys())
+    house.secondary.say(buys())
+    head = house.head()
+    decision = await house.client.start_workflow(
+        TradeDecision.run,
+        DecisionRequest(head=head, playbook_hash=house.playbook_hash),
+        id=decision_workflow(house.realm, head.decision_id),
+        task_queue=house.queue(QueueRole.DECISIONS),
+        task_timeout=TASK_TIMEOUT,
+    )
+    waiting = await eventually(lambda: decision.query(TradeDecision.proposals), what="the proposal")
+    answer = PersonAnswer(proposal=waiting[0].id, who="a person", reason="half", size_fraction=Decimal("0.02"))
+    await decision.execute_update(Update.MODIFY, answer)
+    await decision.result()
+    return decision.id
+
+
+async def _flattened(house: SequenceHouse) -> str:
+    await house.bought(stop="6800")
+    await house.desk().execute_update(Update.FLATTEN, _hand("op-1"))
+    await eventually(lambda: _is_leaving(house), what="the sale")
+    await house.settle(house.guard().id)
+    await house.play(await house.market_now() + timedelta(minutes=1))
+    await house.guard().result()
+    return house.guard().id
+
+
+async def _is_leaving(house: SequenceHouse) -> bool:
+    return (await house.guard_state()).leaving is not None
+
+
+async def _desk_by_hand(house: SequenceHouse) -> str:
+    await house.desk().execute_update(Update.PAUSE, _hand("op-1"))
+    await house.desk().execute_update(Update.RESUME, _hand("op-2"))
+    await house.desk().signal(Signal.HALT, _hand("op-3"))
+    await house.desk().execute_update(Update.FLATTEN, _hand("op-4").model_copy(update={"symbol": "BTC/USDT"}))
+    await eventually(lambda: _has_no_errands(house), what="the errands")
+    await house.desk().signal(AccountDesk.close)
+    await house.desk().result()
+    return desk_workflow(house.realm, "composite")
+
+
+async def _has_no_errands(house: SequenceHouse) -> bool:
+    state = await house.desk().query(AccountDesk.state)
+    return state is not None and len(state.hands) == 4 and not state.errands
+
+
+def _hand(operation_id: str) -> Hand:
+    return Hand(operation_id=operation_id, who="a person", reason="storm")
+
+
 async def _campaign(house: SequenceHouse) -> str:
     house.primary.say(buys())
     house.secondary.say(buys())
@@ -170,6 +230,7 @@ async def _halt(house: SequenceHouse) -> None:
 
 FALLING = Told(hours=[FLAT, FALL])
 RISING = Told(hours=[FLAT, RISE])
+ASKING = revised(first_playbook(), policy=changed(Policy(), approval_above_fraction="0"))
 PATHS = (
     RecordedPath("planning-two-symbols", _planning, Told(symbols=("BTC/USDT", "ETH/USDT"), coordinated=False)),
     RecordedPath("decision-held", _decision(holds()), Told()),
@@ -178,13 +239,16 @@ PATHS = (
     RecordedPath("decision-abstained", _decision(misquotes(buys())), Told()),
     RecordedPath("decision-refused", _refused_by_gate, Told()),
     RecordedPath("decision-corrected", _decision(misquotes(buys()), buys()), Told()),
+    RecordedPath("decision-modified", _approved, Told(coordinated=False, playbook=ASKING)),
     RecordedPath("execution-filled", _bought, Told()),
     RecordedPath("execution-refused", _execution_refused, Told(venue_capital=Decimal(100))),
     RecordedPath("execution-expired", _execution_expired, Told()),
     RecordedPath("guard-stop", _guard(stop="6800"), FALLING),
     RecordedPath("guard-target", _guard(target="7400"), RISING),
     RecordedPath("guard-time-exit", _guard(exit_at=OPENS_AT + 5 * HOUR), Told()),
+    RecordedPath("guard-flatten", _flattened, Told()),
     RecordedPath("desk-reserve-and-halt", _desk, Told()),
+    RecordedPath("desk-hands", _desk_by_hand, Told()),
     RecordedPath(
         "campaign-two-days",
         _campaign,

@@ -28,9 +28,19 @@ CALLS = {
     "decision-abstained": (*CORRECTED, "finish_decision"),
     "decision-corrected": (*CORRECTED, *GATED),
     "decision-held": (*ASKED, "finish_decision"),
+    "decision-modified": (
+        *(*ASKED, "position_view", "quote", "policy"),
+        *("check_levels", "quote", "record_hand", "position_view", "observe_market"),
+        *("ask", "record_gate", "finish_decision"),
+    ),
     "decision-opened": (*ASKED, *GATED),
     "decision-reduced": (*ASKED, *GATED),
     "decision-refused": (*ASKED, *GATED),
+    "desk-hands": (
+        *("policy", "load_exposure"),
+        *("write_gate", "record_hand") * 3,
+        *("load_exposure", "record_hand"),
+    ),
     "desk-reserve-and-halt": (
         "policy",
         "load_exposure",
@@ -42,6 +52,10 @@ CALLS = {
     "execution-expired": ("place_order", "cancel_order"),
     "execution-filled": ("place_order", "sync_order"),
     "execution-refused": ("place_order",),
+    "guard-flatten": (
+        *("position_view", "quote", "place_order"),
+        *("cancel_order", "place_order", "sync_order", "record_outcome"),
+    ),
     "guard-stop": ("position_view", "quote", "place_order", "sync_order", "record_outcome"),
     "guard-target": (
         *("position_view", "quote", "place_order"),
@@ -69,6 +83,14 @@ LIMITS = {
     "reconcile": {"startToCloseTimeout": "300s", "heartbeatTimeout": "2s"},
 }
 """Of calls in a campaign or under a coordinator: none has a deadline over all attempts, so time decides nothing."""
+
+LIVE = {"decision-modified"}
+"""Recorded in real time, where what asks the market or a model has a deadline over all attempts."""
+
+LIVE_LIMITS = {
+    "observe_market": {"scheduleToCloseTimeout": "120s"},
+    "propose": {"scheduleToCloseTimeout": "300s"},
+}
 
 ROOMS = {
     "observe_market": "market",
@@ -109,7 +131,8 @@ def test_every_call_has_its_limits_and_its_room(path: Path) -> None:
     realm = history.workflow_id.partition("/")[0]
     for call in history.calls:
         if call.queue:
-            assert call.timeouts == LIMITS[call.name], call.name
+            more = LIVE_LIMITS.get(call.name, {}) if path.stem in LIVE else {}
+            assert call.timeouts == LIMITS[call.name] | more, call.name
             assert call.queue == f"{realm}/{ROOMS[call.name]}", call.name
         assert not call.failure
 
@@ -129,6 +152,7 @@ def test_a_history_is_small_and_names_no_machine(path: Path) -> None:
         ("decision-held", "held", ["agree_to_hold"]),
         ("decision-opened", "opened", []),
         ("decision-corrected", "opened", []),
+        ("decision-modified", "opened", []),
         ("decision-reduced", "reduced", []),
         ("decision-abstained", "abstained_models", ["both_abstain"]),
         ("decision-refused", "refused_by_gate", ["halted"]),
@@ -197,6 +221,7 @@ def test_fills_are_counted_net_of_commission() -> None:
 @pytest.mark.parametrize(
     ("name", "legs"),
     [
+        ("guard-flatten", ["stop", "flatten"]),
         ("guard-stop", ["stop"]),
         ("guard-target", ["stop", "target"]),
         ("guard-time-exit", ["stop", "exit"]),
@@ -226,6 +251,29 @@ def test_a_desk_answers_once_shrinks_and_refuses_after_a_halt() -> None:
     assert third["permit"] is None
     assert "halted" in [denial["code"] for denial in third["denials"]]
     assert history.the("load_exposure")[0].result["cash_usd"] == "100000"
+
+
+def test_a_person_makes_a_proposal_smaller_and_the_gate_is_asked_about_that() -> None:
+    history = recorded("decision-modified")
+    ((answer, done),) = history.updates
+    assert (answer["size_fraction"], done["state"], done["accepted"]) == ("0.02", "modify", True)
+    (ask,) = history.the("ask")
+    assert (ask.given["body"]["size_fraction"], ask.given["body"]["approved_by"]) == ("0.02", "a person")
+    assert ask.given["request_id"].endswith(":gate-approved")
+    first, again = history.the("observe_market")
+    assert first.given["as_of"] <= again.given["as_of"], "the market is looked at again after the wait"
+    assert done["operation_id"] == f"{answer['proposal']}:modify", "written down under an id of its own"
+
+
+def test_hands_on_a_desk_are_written_down_after_the_gate_row_that_they_ask_for() -> None:
+    history = recorded("desk-hands")
+    assert [(done["operation_id"], done["state"]) for _, done in history.updates] == [
+        ("op-1", "manual"),
+        ("op-2", "auto"),
+        ("op-4", "halted"),
+    ]
+    ((name, wish),) = history.signals_sent
+    assert (name, wish["operation_id"]) == ("leave", "op-4"), "a halt without entries has nobody to tell"
 
 
 def test_a_campaign_moves_the_clock_forward_and_ends_without_differences() -> None:
