@@ -11,7 +11,15 @@ from typing import Any, Literal
 from sqlalchemy import event, func, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, StatementError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    StatementError,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from activities.store.inline_sqlite import InlineConnection, InlineTransactions
@@ -168,5 +176,7 @@ class Translated:
             raise StoreUnavailable(f"the database did not answer: {error.orig}") from error
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise StoreUnavailable(f"the connection to the database broke: {error.orig}") from error
+        if type(error) is DatabaseError:  # a file that is no database, or a damaged one: a person may put it back
+            raise StoreUnavailable(f"the database cannot be read: {error.orig}") from error
         if isinstance(error, StatementError) and isinstance(error.orig, ValueError):
             raise StoreRefused(str(error.orig)) from error

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from activities.store.engine import Translated, checked_url, sqlite_engine
+from activities.store.port import StoreRefused
 
 MIGRATION_LOCK = 7_310_554_120_051
 """The advisory lock that one migration at a time holds on a PostgreSQL database: an arbitrary, fixed number."""
@@ -24,7 +25,7 @@ async def migrate(url: str) -> str:
     """Bring the database to `head_revision()` in one transaction and return that revision.
 
     A second process waits for the first and then finds nothing to do; a failed migration leaves no trace. Raises
-    `StoreUnavailable` where the database does not answer.
+    `StoreUnavailable` where the database does not answer, `StoreRefused` where a newer version has made it.
     """
     parsed = checked_url(url)
     if parsed.drivername == "sqlite+aiosqlite" and parsed.database is not None:
@@ -77,5 +78,12 @@ def _config() -> Config:
 
 def _upgrade(connection: Connection) -> None:
     config = _config()
+    found = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if found is not None and found not in known:
+        raise StoreRefused(
+            f"the database is at revision {found}, which this version of Perennial does not know: "
+            "run the version that made it, or use another database"
+        )
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

@@ -30,6 +30,7 @@ from store_rows import (
 
 from activities.store.migrate import current_revision, head_revision, migrate
 from activities.store.open import Store, open_store
+from activities.store.port import StoreRefused, StoreUnavailable
 from activities.store.tables import BlobRow, FillRow, OrderRow, Row
 from trading.decision.models import Finding, Severity
 from trading.risk.models import GateAnswer, Mode
@@ -49,6 +50,27 @@ async def test_a_database_knows_its_revision(empty_database_url: str) -> None:
     assert await migrate(empty_database_url) == head_revision()
     assert await migrate(empty_database_url) == head_revision()
     assert await current_revision(empty_database_url) == head_revision()
+
+
+async def test_a_database_of_a_newer_version_is_left_alone(empty_database_url: str) -> None:
+    await migrate(empty_database_url)
+    store = await open_store(empty_database_url)
+    try:
+        async with store.database.write() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    finally:
+        await store.aclose()
+    with pytest.raises(StoreRefused, match="at revision 9999, which this version of Perennial does not know"):
+        await migrate(empty_database_url)
+    assert await current_revision(empty_database_url) == "9999"
+
+
+async def test_a_file_that_is_no_database_is_told_as_one(tmp_path: Path) -> None:
+    (tmp_path / "notes.sqlite").write_text("not a database, but long enough to look at\n" * 100)
+    url = f"sqlite+aiosqlite:///{tmp_path / 'notes.sqlite'}"
+    for call in (migrate, current_revision):
+        with pytest.raises(StoreUnavailable, match="cannot be read"):
+            await call(url)
 
 
 async def test_processes_that_start_together_migrate_once(empty_database_url: str) -> None:

@@ -92,6 +92,7 @@ _OUTSIDE = {
     "PartError",
     "ServerUnavailableError",
     "SettingsError",
+    "StoreRefused",
     "StoreUnavailable",
     "TemporalSetupError",
     "TemporalUnreachableError",
