@@ -114,7 +114,7 @@ class BinanceExchange:
             rules = to_rules(row)
             self._rules[rules.symbol] = (time.monotonic(), rules)
         if symbol not in self._rules:
-            raise VenueRefused(f"{self.venue} has no symbol {symbol}")
+            raise VenueRefused(f"{self.venue} has no symbol {symbol}", code=-1121)
         return self._rules[symbol][1]
 
     async def book_top(self, symbol: str) -> BookTop:

@@ -35,15 +35,18 @@ class QuoteRequest(Contract):
 
 
 class QuoteCalls:
-    """Questions that change nothing. A venue that does not answer is asked again; a wrong symbol is final."""
+    """Questions that change nothing. A venue that does not answer is asked again; a wrong symbol is final.
+
+    A refused key is asked again too, slowly: a guard asks for the lot of what has just been bought, and must not end.
+    """
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
     @activity.defn
     async def quote(self, request: QuoteRequest) -> Quote:
-        """The quote as of the market's time. Raises `VenueRefused` (final) and `VenueUnavailable` (retried)."""
-        async with venue_call():
+        """The quote as of the market's time. Errors: `VenueRefused`, final for a wrong symbol; `VenueUnavailable`."""
+        async with venue_call(about_an_order=True):
             rules = await self._exchange.rules(request.symbol)
             book = await self._exchange.book_top(request.symbol)
             account = await self._exchange.account(request.account)

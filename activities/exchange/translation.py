@@ -17,6 +17,9 @@ from activities.store.port import StoreRefused, StoreUnavailable
 REFUSED_PAUSE = timedelta(seconds=10)
 """A key or an address that the venue refuses is a person's to mend; asking every ten seconds costs nothing."""
 
+INVALID_SYMBOL = -1121
+"""The one refusal that no mending of keys and addresses changes."""
+
 
 @asynccontextmanager
 async def venue_call(*, about_an_order: bool = False) -> AsyncIterator[None]:
@@ -26,18 +29,19 @@ async def venue_call(*, about_an_order: bool = False) -> AsyncIterator[None]:
     Retried: `StoreUnavailable`, and `VenueUnavailable` after the venue's own Retry-After where it gave one.
 
     `about_an_order`: something may be at the venue already, so a refused question (403, a revoked key) ends nothing:
-    `VenueRefused` is retried too. A guard that ended on it would leave its position alone.
+    `VenueRefused` is retried too, an unknown symbol aside. A guard that ended on it would leave its position alone.
     """
     try:
         async with beating():
             yield
     except VenueRefused as refused:
+        is_final = not about_an_order or refused.code == INVALID_SYMBOL
         raise ApplicationError(
             str(refused),
             refused.code,
             type="VenueRefused",
-            non_retryable=not about_an_order,
-            next_retry_delay=REFUSED_PAUSE if about_an_order else None,
+            non_retryable=is_final,
+            next_retry_delay=None if is_final else REFUSED_PAUSE,
         ) from refused
     except (RealmRefused, IntentDiffers, UnknownOrder, StoreRefused) as refused:
         raise ApplicationError(str(refused), type=type(refused).__name__, non_retryable=True) from refused

@@ -35,6 +35,7 @@ from activities.exchange.port import (
     VenueRefused,
     VenueUnavailable,
 )
+from activities.exchange.quoting import QuoteCalls, QuoteRequest
 from trading.orders.models import Balance, OrderStatus, OutcomeClass
 
 REALM = "test-calls"
@@ -152,6 +153,9 @@ class Forbidding(FakeExchange):
     async def fills(self, account: str, symbol: str, **narrowed: object) -> Any:
         raise VenueRefused("HTTP 403 <html>")
 
+    async def account(self, account: str) -> Any:
+        raise VenueRefused("HTTP 403 <html>")
+
 
 async def test_a_refused_cancel_is_tried_again_for_its_stop_may_still_rest() -> None:
     """A guard that ended on it would leave its position alone."""
@@ -169,6 +173,15 @@ async def test_a_refused_question_after_an_accepted_entry_is_tried_again() -> No
     with pytest.raises(ApplicationError) as raised:
         await run(activities.place_order, an_order_here())
     assert (raised.value.type, raised.value.non_retryable) == ("VenueRefused", False)
+
+
+@pytest.mark.parametrize(("symbol", "is_final"), [("BTC/USDT", False), ("NONE/USDT", True)])
+async def test_a_refused_quote_is_asked_again_and_a_wrong_symbol_is_not(symbol: str, is_final: bool) -> None:
+    """A guard quotes right after the fill, to know its lot: ending there would leave the fill without a stop."""
+    quotes = QuoteCalls(Forbidding(realm=REALM))
+    with pytest.raises(ApplicationError) as raised:
+        await run(quotes.quote, QuoteRequest(realm=REALM, venue="sim", account="composite", symbol=symbol))
+    assert (raised.value.type, raised.value.non_retryable) == ("VenueRefused", is_final)
 
 
 async def test_another_realm_and_an_unknown_order_are_final() -> None:
