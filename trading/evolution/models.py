@@ -95,12 +95,13 @@ class Record(Contract):
 
     def within(self, start: datetime, end: datetime) -> Record:
         """The part from `start` to `end`: trades entered and closed inside it, days that began in it."""
-        return Record(
-            strategy=self.strategy,
-            start=start,
-            end=end,
-            trades=tuple(trade for trade in self.trades if start <= trade.entry_at and trade.exit_at <= end),
-            daily_returns=tuple((at, value) for at, value in self.daily_returns if start <= at < end),
+        return self.model_copy(
+            update={
+                "start": start,
+                "end": end,
+                "trades": tuple(trade for trade in self.trades if start <= trade.entry_at and trade.exit_at <= end),
+                "daily_returns": tuple((at, value) for at, value in self.daily_returns if start <= at < end),
+            }
         )
 
 
