@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,7 +13,9 @@ import pytest
 from eventually import eventually
 from fakes.sequence_house import SequenceHouse
 from fakes.told_market import HISTORY_HOURS, OPENS_AT, SYMBOL, VENUE, Told
+from temporalio import workflow
 from temporalio.client import ScheduleOverlapPolicy
+from temporalio.worker import Worker
 
 from activities.store.reading import decision_list, order_list
 from config.markets import CRYPTO
@@ -20,7 +23,7 @@ from trading.planning.models import DayPlan
 from trading.playbook import first_playbook, revised
 from trading.policy.table import changed
 from workers import schedules
-from workflows.daily_planning import DailyPlanning, PlanResult
+from workflows.daily_planning import DailyPlanning, PlanResult, plan_day
 from workflows.names import AS_OF, TASK_TIMEOUT, QueueRole
 from workflows.periods import PeriodKind, PeriodRequest, period_workflow, schedule_id
 
@@ -107,6 +110,38 @@ async def test_planned_twice_is_one_plan(open_house: OpenHouse) -> None:
     again = await planned(house, run="-again", as_of=SEVEN + timedelta(minutes=50))
     assert again.already_planned
     assert again.kept == first.kept
+
+
+@pytest.mark.temporal
+async def test_two_runs_at_once_report_one_plan(open_house: OpenHouse) -> None:
+    house = await open_house(PLANNED)
+    results = await asyncio.gather(*(planned(house, run=f"-{n}") for n in range(3)))
+    assert len({result.kept.plan_hash for result in results}) == 1
+
+
+@workflow.defn(sandboxed=False)
+class Caller:
+    """A workflow that owns the market's clock and plans its days, as a campaign will."""
+
+    @workflow.run
+    async def run(self, asked: PeriodRequest) -> list[PlanResult]:
+        return [await plan_day(asked), await plan_day(asked)]
+
+
+@pytest.mark.temporal
+async def test_a_workflow_plans_a_day_in_its_own_time_and_playbook(open_house: OpenHouse) -> None:
+    house = await open_house(PLANNED)
+    queue = f"caller-{house.realm}"
+    asked = request(house, symbols=SYMBOLS, in_campaign=True, playbook_hash=house.playbook_hash)
+    async with Worker(house.client, task_queue=queue, workflows=[Caller]):
+        first, again = await house.client.execute_workflow(Caller.run, asked, id=queue, task_queue=queue)
+    assert (first.already_planned, again.already_planned) == (False, True)
+    assert first.kept == again.kept
+    child = house.client.get_workflow_handle(f"{house.realm}/daily-planning/all/{SEVEN:%Y-%m-%d}")
+    assert PlanResult.model_validate(await child.result()) == again
+    assert await house.store.playbooks(house.realm) == (), "a caller that names its playbook registers none"
+    with pytest.raises(ValueError, match="as_of is missing"):
+        await plan_day(asked.model_copy(update={"as_of": None}))
 
 
 @pytest.mark.temporal
