@@ -28,7 +28,8 @@ from trading.policy.model import Policy
 from trading.policy.table import changed
 from trading.strategies.conditions import number
 from trading.strategies.evaluate import evaluate
-from trading.strategies.library import GENE_POOL, STRATEGIES
+from trading.strategies.gene_pool import GENE_POOL
+from trading.strategies.library import STRATEGIES
 from trading.strategies.models import Op, Score, Setup, StopRule, Strategy
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -70,8 +71,8 @@ def told(rows: list[tuple[str, str, str, str]], *, volume: str = "100000") -> Ca
         "AAA/USDT",
         "1h",
         tuple(
-            Candle(START + timedelta(hours=place), *(Decimal(text) for text in row), Decimal(volume))
-            for place, row in enumerate([*quiet, *rows])
+            Candle(START + timedelta(hours=place), Decimal(o), Decimal(h), Decimal(low), Decimal(c), Decimal(volume))
+            for place, (o, h, low, c) in enumerate([*quiet, *rows])
         ),
     )
 

@@ -230,8 +230,8 @@ def candles(seed: int, *, days: int, planted: bool) -> CandleSeries:
             owed[:5] = [value + 0.004 for value in owed[:5]]
         price *= 1 + step
         high, low = max(before, price) * (1 + abs(chance.gauss(0, 0.0005))), min(before, price) * 0.9995
-        prices = (Decimal(f"{value:.4f}") for value in (before, high, low, price))
-        rows.append(Candle(START + timedelta(hours=place), *prices, Decimal(100_000)))
+        opened, top, bottom, closed = (Decimal(f"{value:.4f}") for value in (before, high, low, price))
+        rows.append(Candle(START + timedelta(hours=place), opened, top, bottom, closed, Decimal(100_000)))
     return CandleSeries("AAA/USDT", "1h", tuple(rows))
 
 

@@ -37,7 +37,8 @@ from trading.evolution.windows import walk_forward
 from trading.generator import generate_market
 from trading.policy.model import Policy
 from trading.policy.table import changed
-from trading.strategies.library import GENE_POOL, STRATEGIES
+from trading.strategies.gene_pool import GENE_POOL
+from trading.strategies.library import STRATEGIES
 from trading.strategies.models import Condition, Strategy
 
 AT = datetime(2024, 3, 3, 20, tzinfo=UTC)
@@ -179,7 +180,7 @@ def verdict(name: str, fate: Fate) -> CullVerdict:
 def test_culled_ones_run_on_in_shadow_and_never_come_back_by_judgement() -> None:
     pool = first_pool(GENE_POOL, at=AT)
     pool = with_verdicts(pool, [verdict("breakout", Fate.CULLED), verdict("macd-cross", Fate.WARNED)], at=AT)
-    assert (pool.entry("breakout").status, pool.entry("breakout").budget_factor) == (Status.SHADOW, 0)
+    assert (pool.entry("breakout").status, pool.entry("breakout").budget_factor) == (Status.SHADOW, Decimal(0))
     assert (pool.entry("macd-cross").status, pool.entry("macd-cross").budget_factor) == (Status.WARNED, Decimal("0.5"))
     assert len(pool.entries) == 10
     assert len(pool.trading) == 9
@@ -201,7 +202,7 @@ def test_promotion_gives_full_size_and_rollback_takes_it_with_its_cause() -> Non
     assert held.entry(name).status is Status.TRIAL
     assert held.history[-1].reasons == against
     up = with_promotion(held, Promotion(strategy=name, promoted=True, against=(), figures={}), at=AT)
-    assert (up.entry(name).status, up.entry(name).budget_factor) == (Status.ACTIVE, 1)
+    assert (up.entry(name).status, up.entry(name).budget_factor) == (Status.ACTIVE, Decimal(1))
     down = with_rollback(up, name, at=AT, reasons=(reason("not_better", "no"),), policy=POLICY)
     assert down.entry(name).status is Status.TRIAL
     assert (down.history[-1].kind, down.history[-1].reasons[0].code) == ("rollback", "not_better")

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trading.ledger.marks import max_drawdown
 from trading.portfolio import (
     beta,
     concentration,
     conditional_value_at_risk,
     correlation,
     diversification_ratio,
-    max_drawdown,
     returns_of,
     risk_report,
     sharpe,
