@@ -61,7 +61,8 @@ def _same_place(one: Lesson, other: Lesson) -> bool:
 
 
 def _sentence(lesson: Lesson, seen: int) -> str:
-    place = f"To {lesson.action} {lesson.symbol} in a {(lesson.regime or 'unknown').replace('_', ' ')} market"
+    market = (lesson.regime or "unknown").removesuffix("_market").replace("_", " ")
+    place = f"To {lesson.action} {lesson.symbol} in a {market} market"
     if lesson.kind == "success":
         return f"{place} has worked, in {lesson.sample_count} of {seen} trades: prefer it to a new idea there."
     return f"{place} has failed, in {lesson.sample_count} of {seen} trades: say what is different now, or do not trade."
