@@ -28,10 +28,11 @@ from trading.evolution.pool import (
     with_scores,
     with_verdicts,
 )
-from trading.evolution.promotion import Promotion
+from trading.evolution.promotion import Evidence, Promotion
 from trading.evolution.score import ranked, scored
 from trading.evolution.trials import ab_test, double_validation, weak_periods
-from trading.evolution.vary import crossing, crossings, mutants, nudged, wild
+from trading.evolution.vary import Newborn, crossing, crossings, mutants, nudged, wild
+from trading.evolution.week import Week, judged_week, taken_in
 from trading.evolution.wild import FARTHEST_SHARE, likeness
 from trading.evolution.windows import walk_forward
 from trading.generator import generate_market
@@ -144,9 +145,9 @@ def test_everything_bred_can_be_tested() -> None:
 
 def test_a_nudge_moves_every_number_by_little() -> None:
     row = STRATEGIES["momentum-pullback"]
-    copy = nudged(row, seed="1", policy=POLICY)
+    copy = nudged(row, seed="1")
     assert copy != row
-    assert copy == nudged(row, seed="1", policy=POLICY)
+    assert copy == nudged(row, seed="1")
     for before, after in zip(conditions(row), conditions(copy), strict=True):
         if before.number:
             assert after.number is not None
@@ -329,3 +330,44 @@ def test_the_record_of_a_backtest_is_its_trades_and_its_days() -> None:
     assert len(seen.daily_returns) == result.metrics.days
     assert seen.equity[-1] == pytest.approx(result.equity[-1] / result.capital_usd, abs=Decimal("1e-15"))
     assert seen.expectancy == result.metrics.expectancy
+
+
+def a_week(*, monthly: bool) -> Week:
+    names = [row.name for row in GENE_POOL]
+    week = {name: record(name, "0.01", "-0.02", days=7) for name in names[:3]}
+    ever = {name: record(name, *(["-0.02", "-0.01"] * 40), days=100) for name in names[:2]}
+    ever |= {name: record(name, *(["0.02", "-0.01"] * 40), days=100) for name in names[2:]}
+    pool = first_pool(GENE_POOL, at=AT - timedelta(days=100))
+    return judged_week(pool, week=week, ever=ever, used=names[0], seed="s", at=AT, monthly=monthly, policy=POLICY)
+
+
+def test_a_week_culls_the_losers_and_breeds_from_the_rest() -> None:
+    week = a_week(monthly=False)
+    assert {verdict.strategy for verdict in week.culled} == {GENE_POOL[0].name, GENE_POOL[1].name}
+    assert len(week.pool.entries) == 10
+    assert len(week.ranking) == 3, "who did not trade has no score this week"
+    assert len(week.candidates) == 3
+    assert all(child.lineage.parents[0] not in {v.strategy for v in week.culled} for child in week.candidates)
+    assert week.counterfactual is not None
+    assert week.counterfactual.used.strategy == GENE_POOL[0].name
+    assert week == a_week(monthly=False)
+    assert {child.lineage.origin for child in a_week(monthly=True).candidates} == {"mutation", "crossover", "wild"}
+
+
+def evidence(child: Newborn, *returns: str) -> Evidence:
+    seen = record(child.strategy.name, *returns)
+    return Evidence(
+        strategy=child.strategy.name, windows=(), unseen=seen, trials=13, baseline_percentile=None, perturbed_share=None
+    )
+
+
+def test_only_candidates_that_earn_unseen_go_on_trial_and_all_tested_ones_count() -> None:
+    week = a_week(monthly=False)
+    first, second, untested = week.candidates
+    seen = {first.strategy.name: evidence(first, "0.01"), second.strategy.name: evidence(second, "-0.01")}
+    pool = taken_in(week, seen, at=AT, policy=POLICY)
+    assert pool.entry(first.strategy.name).status is Status.TRIAL
+    assert [event.kind for event in pool.history[-2:]] == ["mutation", "rejected"]
+    assert pool.trials == 12
+    assert untested.strategy.name not in {event.strategy for event in pool.history}
+    assert taken_in(week.model_copy(update={"pool": pool}), seen, at=AT, policy=POLICY) == pool, "twice is once"

@@ -78,7 +78,7 @@ def examine(wanted: Examination, *, policy: Policy) -> Examined:
         model_knows_period=wanted.model_knows_period,
     )
     if wanted.copies and not before_the_holdout(evidence, policy):
-        share = perturbed_share(before, copies=wanted.copies, seed=wanted.seed, policy=policy)
+        share = perturbed_share(before, copies=wanted.copies, seed=wanted.seed)
         evidence = evidence.model_copy(update={"perturbed_share": share})
     return Examined(evidence, windows, result)
 
@@ -88,11 +88,11 @@ def round_trip_cost(model: FillModel) -> Decimal:
     return 2 * (model.taker_fee + model.slippage + HALF_SPREAD)
 
 
-def perturbed_share(plan: BacktestPlan, *, copies: int, seed: int, policy: Policy) -> Decimal:
+def perturbed_share(plan: BacktestPlan, *, copies: int, seed: int) -> Decimal:
     """The share of slightly changed copies of the strategy whose mean trade earns (S2-188, S2-197)."""
     earned = 0
     for number in range(copies):
-        copy = nudged(plan.strategy, seed=f"{seed}|{number}", policy=policy)
+        copy = nudged(plan.strategy, seed=f"{seed}|{number}")
         expectancy = backtest(replace(plan, strategy=copy)).metrics.expectancy
         earned += expectancy is not None and expectancy > 0
     return Decimal(earned) / copies

@@ -110,7 +110,7 @@ def wild(pool: Sequence[Strategy], *, seed: str, policy: Policy) -> tuple[Newbor
     return tuple(born)
 
 
-def nudged(strategy: Strategy, *, seed: str, policy: Policy, by: Decimal = Decimal("0.05")) -> Strategy:
+def nudged(strategy: Strategy, *, seed: str, by: Decimal = Decimal("0.05")) -> Strategy:
     """A copy with every number moved by up to `by`: what earns only at exactly its own numbers was fitted (S2-197)."""
     chance = random.Random(f"{seed}|nudge|{strategy.name}")
 
