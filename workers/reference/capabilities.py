@@ -89,7 +89,13 @@ ROWS: tuple[Capability, ...] = (
         "sequences/test_daily_planning.py",
         "decisions started by its triggers, replanning within the day",
     ),
-    _later(10, "A review each day: labels, lessons, biases, report"),
+    _part(
+        10,
+        "A review each day: labels, lessons, biases, report",
+        "trading/review/review.py",
+        "unit/test_review_accounts.py",
+        "the daily workflow that runs it, and the plan that takes its changes in",
+    ),
     _part(
         11,
         "Evolution each week: ranking, counterfactuals, mutation, culling",
@@ -97,7 +103,13 @@ ROWS: tuple[Capability, ...] = (
         "unit/test_evolution_pool.py",
         "the weekly workflow and its report",
     ),
-    _later(12, "Reflection each month, with proposals that wait for approval"),
+    _part(
+        12,
+        "Reflection each month, with proposals that wait for approval",
+        "trading/review/reflection.py",
+        "unit/test_review_habits.py",
+        "the monthly workflow and the approval of its proposals",
+    ),
     _later(13, "Reflection on the reflection each quarter"),
     _part(
         14,
@@ -126,7 +138,12 @@ ROWS: tuple[Capability, ...] = (
         "sequences/test_position_guard.py",
         "value at risk, contingency plans",
     ),
-    _later(18, "Execution quality after the trade"),
+    _built(
+        18,
+        "Execution quality after the trade",
+        "trading/review/execution.py",
+        "unit/test_review_judgement.py",
+    ),
     _part(
         19, "Cash that no entry may touch", "trading/risk/money.py", "unit/test_gate_limits.py", "market-wide alarms"
     ),
@@ -191,7 +208,7 @@ ROWS: tuple[Capability, ...] = (
         "Profit and loss that adds up, compared with the venue",
         "trading/ledger/differences.py",
         "unit/test_ledger_differences.py",
-        "three independent methods",
+        "a price stream as third source of an open position's worth",
     ),
     _part(
         30,
@@ -218,7 +235,12 @@ ROWS: tuple[Capability, ...] = (
     _later(46, "Learned state that survives restarts unchanged"),
     _later(47, "Policies improved by simulated reward"),
     _later(48, "Retraining and drift"),
-    _later(49, "Biases of the agent, measured"),
+    _built(
+        49,
+        "Biases of the agent, measured",
+        "trading/review/biases.py",
+        "unit/test_review_habits.py",
+    ),
     _part(
         50,
         "Strategies as data with one evaluator, ten presets, scores, a pool with its history",
@@ -269,7 +291,13 @@ ROWS: tuple[Capability, ...] = (
         "unit/test_evolution_pool.py",
         "not shown in a report yet",
     ),
-    _later(58, "Three accounts in daily simulation"),
+    _part(
+        58,
+        "Three accounts in daily simulation",
+        "trading/review/comparison.py",
+        "unit/test_review_accounts.py",
+        "the random baseline is an input of the report; plans by timeline",
+    ),
     _part(
         59,
         "Purged windows, one holdout, Sharpe deflated by trials, random baseline, perturbed copies, validation twice",
