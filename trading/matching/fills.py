@@ -92,9 +92,9 @@ def next_instant(order: Order, bar: Bar, *, after_ms: int, tick: Decimal) -> int
 
     A trailing order that tracks also acts in the candle's last millisecond, where it takes the candle's best price in.
     """
-    if order.phase is Phase.WAITING:
-        return None
-    if order.phase is Phase.PENDING:
+    if order.phase is not Phase.WORKING:
+        if order.phase is Phase.WAITING:
+            return None
         return order.effective_ms if max(after_ms + 1, bar.open_ms) <= order.effective_ms < bar.end_ms else None
     start_ms = max(after_ms + 1, order.eligible_ms, bar.open_ms)
     if order.waits_for_stop:

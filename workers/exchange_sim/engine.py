@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from trading.matching.candle_run import instant_of, steps_at
 from trading.matching.draws import draw
-from trading.matching.fills import FillModel, Step, cancel, expire
+from trading.matching.fills import FillModel, Step, cancel, expire, next_instant
 from trading.matching.model import ZERO, Bar, Fill, Order, Phase, Refusal, Side, Status
 from trading.matching.order_lists import OrderList
 from trading.matching.path import first_touch
@@ -142,13 +142,19 @@ class Engine:
         for order in orders:
             if market.end_ms <= order.effective_ms < best and now_ms < order.effective_ms:
                 best = order.effective_ms
+        alone = [order for order in orders if order.list_id < 0]
+        legs = [order for order in orders if order.list_id >= 0]
         for index in range(max(market.index_at(now_ms), 0), len(market.bars)):
             bar = market.bars[index]
             if bar.open_ms >= best:
                 return best
             found = best
-            for order in orders:
-                at = instant_of(order, orders, bar, after_ms=now_ms, tick=tick)
+            for order in alone:
+                at = next_instant(order, bar, after_ms=now_ms, tick=tick)
+                if at is not None and at < found:
+                    found = at
+            for leg in legs:
+                at = instant_of(leg, orders, bar, after_ms=now_ms, tick=tick)
                 if at is not None and at < found:
                     found = at
             for level in levels:

@@ -39,8 +39,14 @@ def _plain(value: Any) -> Any:
     return format(value, "f") if isinstance(value, Decimal) else value
 
 
+_DEFAULTS = {kind: tuple((f.name, f.default) for f in fields(kind)) for kind in (Order, Fill, OrderList)}
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def _dump(record: Order | Fill | OrderList) -> str:
-    return json.dumps({f.name: _plain(getattr(record, f.name)) for f in fields(record)}, separators=(",", ":"))
+    """What differs from the defaults: they come back when the record is read."""
+    named = ((name, getattr(record, name), default) for name, default in _DEFAULTS[type(record)])
+    return _encode({name: _plain(value) for name, value, default in named if value is not default})
 
 
 _DECIMALS = {

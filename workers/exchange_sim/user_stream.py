@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from trading.matching.model import Refusal
 from workers.exchange_sim import parameters
@@ -44,8 +44,7 @@ class UserStreamProtocol(asyncio.Protocol):
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # another event loop's transports are of no common class
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
