@@ -40,7 +40,7 @@ class DailyPlanning:
     async def run(self, request: PeriodRequest) -> PlanResult:
         """Return the day's plan; a day that was planned before keeps its first one."""
         survey = await self._survey(request, nominal_time(request))
-        as_of = min(nominal_time(request), survey.market_time)
+        as_of = min(nominal_time(request), survey.market_time).replace(microsecond=0)
         workflow.upsert_search_attributes([AS_OF.value_set(as_of)])
         day = request.hours.day_of(as_of)
         state = await workflow.execute_local_activity_method(

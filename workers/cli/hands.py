@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ import typer
 from workers.cli.card import table
 from workers.cli.command import command, group
 from workers.cli.ending import NotWell, Refusal, emit, run
-from workers.cli.inputs import amount_of, symbol_of
+from workers.cli.inputs import amount_of, person_of, symbol_of
 from workers.cli.place import records, running_place, settings_or_refusal
 
 if TYPE_CHECKING:
@@ -171,7 +170,7 @@ def _answer(
     from trading.decision.approval import PersonAnswer
 
     answer = PersonAnswer(
-        proposal=proposal, who=_who(who), reason=_reason(reason), operation_id=operation_id, **(changes or {})
+        proposal=proposal, who=person_of(who), reason=_reason(reason), operation_id=operation_id, **(changes or {})
     )
 
     async def answered() -> HandDone:
@@ -195,7 +194,7 @@ def _hand(
 ) -> None:
     from workflows.protocol import Hand
 
-    hand = Hand(operation_id=operation_id, who=_who(who), reason=_reason(reason), symbol=symbol)
+    hand = Hand(operation_id=operation_id, who=person_of(who), reason=_reason(reason), symbol=symbol)
 
     async def laid() -> HandDone:
         from workers import operator
@@ -223,15 +222,6 @@ def _conclude(done: HandDone, *, as_json: bool) -> None:
     emit(done.model_dump(mode="json"), as_json=as_json, text=text)
     if not done.accepted:
         raise NotWell
-
-
-def _who(given: str) -> str:
-    if given.strip():
-        return given.strip()
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        raise Refusal("this machine's user has no name: say who with --who") from None
 
 
 def _reason(given: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import gzip
 import re
 import zlib
@@ -136,3 +137,13 @@ def duration_of(text: str, option: str) -> timedelta:
     if span <= timedelta(0) or timedelta(days=1) % span != timedelta(0):
         raise Refusal(f"{option} {text} must divide a day: for example 15m, 1h, 4h, 12h or 1d")
     return span
+
+
+def person_of(given: str) -> str:
+    """Who asks: as given, else the user of this machine. Refused where neither is known."""
+    if given.strip():
+        return given.strip()
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        raise Refusal("--who is missing, and this machine's user has no name") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ import typer
 from workers.cli.card import table
 from workers.cli.command import group
 from workers.cli.ending import Refusal, emit, run
+from workers.cli.inputs import person_of
 from workers.cli.place import records, settings_or_refusal
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def activate(
     """
 
     async def asked(store: Store, realm: str) -> dict[str, Any]:
-        signed = who or getpass.getuser()
+        signed = person_of(who)
         return _row(
             await store.activate_playbook(
                 realm, version, reason=reason, who=signed, approve_loosening=approve_loosening
@@ -110,7 +110,7 @@ def rollback(reason: Reason, who: Who = "", approve_loosening: Loosening = False
     """
 
     async def asked(store: Store, realm: str) -> dict[str, Any]:
-        signed = who or getpass.getuser()
+        signed = person_of(who)
         return _row(
             await store.rollback_playbook(realm, reason=reason, who=signed, approve_loosening=approve_loosening)
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import date
@@ -13,6 +12,7 @@ import typer
 from workers.cli.card import table
 from workers.cli.command import group
 from workers.cli.ending import Refusal, emit, run
+from workers.cli.inputs import person_of
 from workers.cli.place import settings_or_refusal
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def pause(schedule: Name, reason: Reason, who: Who = "", json: Json = False) -> 
 
     Example: perennial schedules pause daily-planning --reason "the venue is under maintenance"
     """
-    note = f"{_given(reason)} ({who or getpass.getuser()})"
+    note = f"{_given(reason)} ({person_of(who)})"
     _changed(schedule, "paused", lambda plant: plant.handle(schedule).pause(note=note), json=json, note=note)
 
 
@@ -73,7 +73,7 @@ def resume(schedule: Name, reason: Reason = "resumed", who: Who = "", json: Json
 
     Example: perennial schedules resume daily-planning --reason "the venue is back"
     """
-    note = f"{_given(reason)} ({who or getpass.getuser()})"
+    note = f"{_given(reason)} ({person_of(who)})"
     _changed(schedule, "resumed", lambda plant: plant.handle(schedule).unpause(note=note), json=json, note=note)
 
 
