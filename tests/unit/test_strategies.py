@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from trading.decision.analysts import propose_by_rules
 from trading.decision.models import Action
 from trading.facts.catalogue import DAY_FACTS, TIMEFRAME_FACTS
 from trading.facts.models import Fact
+from trading.policy.model import Policy
 from trading.strategies.evaluate import evaluate
-from trading.strategies.library import LIBRARY, RULES_MOMENTUM, RULES_REVERSION, strategy
+from trading.strategies.library import LIBRARY, RULES_MOMENTUM, RULES_REVERSION, STRATEGIES, strategy
 from trading.strategies.models import Condition, Op, Score, Setup, Signal, StopRule, Strategy, Term
 
 OUTSIDE_CANDLES = {"last_price", "position_quantity", "trend_regime", "risk_regime"}
@@ -128,17 +130,28 @@ def test_a_score_is_linear_between_its_ends_and_clamped_outside() -> None:
     assert evaluate(scored, by_id(rsi_14__1h=None)).confidence == Decimal("0.5")
 
 
-@pytest.mark.parametrize("row", LIBRARY.values(), ids=LIBRARY)
+@pytest.mark.parametrize("row", STRATEGIES.values(), ids=STRATEGIES)
 def test_a_strategy_survives_json_and_cannot_be_changed(row: Strategy) -> None:
     assert Strategy.model_validate_json(row.model_dump_json()) == row
     with pytest.raises(ValidationError):
         row.reward_risk = Decimal(9)
 
 
-@pytest.mark.parametrize("row", LIBRARY.values(), ids=LIBRARY)
+@pytest.mark.parametrize("row", STRATEGIES.values(), ids=STRATEGIES)
 def test_the_built_in_rows_read_only_facts_that_exist(row: Strategy) -> None:
     names = {fact.name for group in (*DAY_FACTS, *TIMEFRAME_FACTS) for fact in group.rows} | OUTSIDE_CANDLES
     assert {fact_id.partition("@")[0] for fact_id in row.facts()} <= names
+
+
+@pytest.mark.parametrize("row", STRATEGIES.values(), ids=STRATEGIES)
+def test_each_strategy_can_speak_in_a_decision_and_stays_within_the_policy(row: Strategy) -> None:
+    proposal = propose_by_rules(row.name, by_id())
+    assert proposal.action in (Action.BUY, Action.HOLD), "without a position nothing is sold"
+    policy = Policy()
+    assert row.size_fraction <= policy.max_trade_fraction
+    assert policy.stop_min_fraction <= row.stop.at_least
+    assert row.stop.at_most <= policy.stop_max_fraction
+    assert row.reward_risk >= policy.min_reward_risk
 
 
 @pytest.mark.parametrize(
