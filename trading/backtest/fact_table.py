@@ -236,7 +236,7 @@ def _at_the_end(group: FactGroup, bars: Bars, there: int) -> tuple[float, ...]:
 def _cells(values: FloatArray, edges: FloatArray) -> tuple[IntArray, BoolArray]:
     """Between which edges each value lies (NaN behind them all), and whether it is so near one that rounding counts."""
     cells = np.searchsorted(edges, values).astype(np.int64)
-    near = (np.abs(values[:, None] - edges) <= NEAR).any(axis=1)
+    near: BoolArray = np.any(np.abs(values[:, None] - edges) <= NEAR, axis=1)
     return np.where(np.isnan(values), len(edges) + 1, cells), near
 
 
