@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from review_builders import NOON, D, a_plan, a_trade, an_order, some_records
 
-from trading.facts.models import Fact, MarketSnapshot, TrendRegime
+from trading.facts.models import Fact
 from trading.ledger.positions import Position
 from trading.policy.model import Policy
 from trading.policy.table import BY_FIELD, changed, loosens
@@ -146,11 +146,7 @@ def test_facts_that_speak_against_a_purchase() -> None:
 
     against = (fact("ema_trend", "down"), fact("macd_histogram", D("-0.1")), fact("liquidity_sweep", "swept_highs"))
     others = (fact("rsi_signal", "oversold"), fact("change_24h", D("0.02")), fact("rsi_14", D("-1")))
-    snapshot = MarketSnapshot(
-        symbol="BTC/USDT", as_of=NOON, venue="simulated", facts=(*against, *others), trend_regime=TrendRegime.NORMAL,
-        last_price=D(100), bars=500, base_timeframe="1h",
-    )  # fmt: skip
-    assert opposing_ids(snapshot) == {each.id for each in against}
+    assert opposing_ids((*against, *others)) == {each.id for each in against}
 
 
 def test_a_trading_day_gives_five_to_ten_experiences_and_three_lessons() -> None:

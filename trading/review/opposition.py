@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
-from trading.facts.models import Fact, MarketSnapshot
+from trading.facts.models import Fact
 
 _AGAINST_LABELS: dict[str, frozenset[str]] = {
     "ema_trend": frozenset({"down"}),
@@ -20,10 +21,13 @@ _AGAINST_LABELS: dict[str, frozenset[str]] = {
 
 _AGAINST_BELOW_ZERO = frozenset({"macd_histogram", "change_24h"})
 
+JUDGED = frozenset(_AGAINST_LABELS) | _AGAINST_BELOW_ZERO
+"""The names of all facts that can speak against a purchase: of a snapshot nothing else need be read."""
 
-def opposing_ids(snapshot: MarketSnapshot) -> frozenset[str]:
+
+def opposing_ids(facts: Iterable[Fact]) -> frozenset[str]:
     """The ids of the facts that speak against buying."""
-    return frozenset(fact.id for fact in snapshot.facts if _is_against(fact))
+    return frozenset(fact.id for fact in facts if _is_against(fact))
 
 
 def _is_against(fact: Fact) -> bool:
