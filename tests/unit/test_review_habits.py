@@ -273,3 +273,16 @@ def test_a_reported_zero_stays_where_no_price_is_known() -> None:
 def test_orders_in_another_order_are_the_same_quality() -> None:
     orders = (an_order(1), an_order(2, executed_quote=D(1003)))
     assert execution_quality(orders, POLICY) == execution_quality(orders[::-1], POLICY)
+
+
+levels = st.lists(st.tuples(st.integers(90, 110), st.integers(90, 110)), min_size=5, max_size=12)
+
+
+@given(levels)
+def test_the_anchor_is_the_level_that_most_plans_lean_on(rows: list[tuple[int, int]]) -> None:
+    trades = [
+        a_trade(n, plan=a_plan(entry_price=D(50 + 5 * n), stop_price=D(stop), target_price=D(target)))
+        for n, (stop, target) in enumerate(rows, start=1)
+    ]
+    most = max(sum(level in row for row in rows) for row in rows for level in row)
+    assert checks(trades)["anchoring"].measured == (D(most) / len(rows) if most > 1 else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -112,13 +113,24 @@ def _levels(trade: ClosedTrade) -> tuple[Decimal, ...]:
 
 
 def _most_leaned_on(trades: list[ClosedTrade], tolerance: Decimal) -> tuple[list[ClosedTrade], Decimal]:
-    points = sorted({level for trade in trades for level in _levels(trade)})
-    best: tuple[list[ClosedTrade], Decimal] = ([], points[0])
-    for point in points:
-        near = [t for t in trades if any(abs(level - point) <= tolerance * point for level in _levels(t))]
-        if len(near) > len(best[0]):
-            best = near, point
-    return best
+    """The planned level that most trades lean on, the lowest of equals, and these trades; one pass over the levels."""
+    levels = sorted((level, place) for place, trade in enumerate(trades) for level in _levels(trade))
+    inside: Counter[int] = Counter()
+    low = high = most = 0
+    point = levels[0][0]
+    for level, _ in levels:
+        while high < len(levels) and levels[high][0] <= level * (1 + tolerance):
+            inside[levels[high][1]] += 1
+            high += 1
+        while levels[low][0] < level * (1 - tolerance):
+            inside[levels[low][1]] -= 1
+            if not inside[levels[low][1]]:
+                del inside[levels[low][1]]
+            low += 1
+        if len(inside) > most:
+            most, point = len(inside), level
+    near = [t for t in trades if any(abs(level - point) <= tolerance * point for level in _levels(t))]
+    return near, point
 
 
 def _confirmation(trades: Sequence[ClosedTrade], policy: Policy) -> BiasCheck:
