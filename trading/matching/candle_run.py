@@ -19,7 +19,7 @@ from trading.matching.fills import (
     priority,
 )
 from trading.matching.model import PRICED, STOPS, ZERO, Bar, Fill, Order, Phase, Status
-from trading.matching.trailing import triggers_in
+from trading.matching.triggers import triggers_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from trading.matching.model import (
     Tif,
 )
 from trading.matching.path import first_touch, price_at
-from trading.matching.trailing import begun_at, extreme_until, first_trigger, trigger_price, triggers_in
+from trading.matching.triggers import trigger_reached, triggers_in
 
 LATENCY_MS = 1000
 """An order sent at T meets prices from one second of market time later."""
@@ -145,7 +145,7 @@ def act(
     price = price_at(bar, at_ms)
 
     if working.waits_for_stop:
-        reference = _trigger_reached(working, bar, at_ms, price, arriving=arriving)
+        reference = trigger_reached(working, bar, at_ms, price, arriving=arriving)
         if isinstance(reference, Order):
             return Step(reference, None, False)
         triggered = replace(working, triggered=True, updated_ms=at_ms)
@@ -159,35 +159,6 @@ def act(
         return _take_or_rest(working, bar, at_ms, price, liquidity, spendable, model, venue)
     assert working.price is not None
     return _filled(working, bar, at_ms, working.price, liquidity, spendable, model, venue, is_maker=True)
-
-
-def _trigger_reached(order: Order, bar: Bar, at_ms: int, price: Decimal, *, arriving: bool) -> Decimal | Order:
-    """The price the order's trigger was reached at; where it was not, the order as it waits on."""
-    if order.trailing_bips is not None:
-        return _trailed(order, bar, at_ms, price, arriving=arriving)
-    assert order.stop_price is not None
-    if arriving:
-        # A take-profit that arrives beyond its price acts an instant later: a stop beside it in its list goes first.
-        if order.kind in TAKE_PROFITS:
-            return replace(order, eligible_ms=max(at_ms + 1, order.held_until_ms))
-        beyond = price <= order.stop_price if order.triggers_falling else price >= order.stop_price
-        return price if beyond else order
-    at_once = at_ms == bar.open_ms or (order.kind in TAKE_PROFITS and at_ms == order.eligible_ms)
-    return price if at_once else order.stop_price
-
-
-def _trailed(order: Order, bar: Bar, at_ms: int, price: Decimal, *, arriving: bool) -> Decimal | Order:
-    assert order.trailing_bips is not None
-    if order.extreme is None:
-        if arriving and order.stop_price is not None:
-            return replace(order, eligible_ms=max(at_ms + 1, order.held_until_ms))
-        begun = price if arriving else begun_at(order, bar, at_ms)
-        return replace(order, extreme=begun, tracked_ms=at_ms, tracking_since_ms=at_ms, updated_ms=at_ms)
-    start_ms = max(order.tracked_ms + 1, bar.open_ms)
-    bips, side = order.trailing_bips, order.side
-    if first_trigger(bar, from_ms=start_ms, extreme=order.extreme, bips=bips, side=side) != at_ms:
-        return replace(order, extreme=extreme_until(order, bar, at_ms), tracked_ms=at_ms)
-    return price if at_ms == start_ms else trigger_price(extreme_until(order, bar, at_ms), bips, side)
 
 
 def expire(order: Order, at_ms: int) -> Step:

@@ -53,7 +53,11 @@ class OrderList:
 
 
 def received(fill: Fill, venue: Venue) -> Decimal:
-    """What a buy brought in base units, net of a commission charged in them."""
+    """What a buy brought in base units, net of a commission charged in them.
+
+    Binance takes the commission from free base units where there are enough, and then the pending legs sell all of the
+    fill. Here they always sell the net: what is free may be the owner's.
+    """
     return fill.quantity - (fill.commission if fill.commission_asset == venue.base else ZERO)
 
 

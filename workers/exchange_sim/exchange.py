@@ -79,8 +79,12 @@ class Exchange:
 
     def catch_up(self) -> None:
         """Bring a running market clock to the present."""
-        if self.clock.catch_up():
-            self.commit()
+        try:
+            if self.clock.catch_up():
+                self.commit()
+        except BaseException:
+            self.abandon_changes()
+            raise
 
     def abandon_changes(self) -> None:
         """Put memory back to what the store holds: after a request that failed half-way."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from trading.matching.model import STOPS, Kind, Leg, Refusal, Side
-from trading.matching.order_lists import Contingency
 from workers.exchange_sim import parameters
 from workers.exchange_sim.order_lists import ListDraft
 from workers.exchange_sim.placing import Draft
@@ -58,10 +57,6 @@ def otoco(values: Mapping[str, str]) -> ListDraft:
 def opoco(values: Mapping[str, str]) -> ListDraft:
     pair = _pair(values, "pendingAbove", "pendingBelow", _side(values, "pendingSide"), None)
     return _triggered(values, pair, pays_other=True)
-
-
-def contingency(draft: ListDraft) -> Contingency:
-    return Contingency.OCO if draft.working is None else Contingency.OTO
 
 
 def _list_id(values: Mapping[str, str]) -> str | None:

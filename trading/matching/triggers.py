@@ -1,4 +1,4 @@
-"""Trailing orders: the price that triggers them follows the best price since they track, by `trailing_bips`.
+"""Orders that wait for a price: stops, take-profits, and trailing ones, whose trigger follows the best price.
 
 A selling order trails the highest price and triggers below it, a buying order the lowest and triggers above it. What it
 knows is brought up to date at instants that follow from the candles alone, so it does not matter when somebody asks.
@@ -6,9 +6,10 @@ knows is brought up to date at instants that follow from the candles alone, so i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
-from trading.matching.model import Bar, Order, Side
+from trading.matching.model import TAKE_PROFITS, Bar, Order, Side
 from trading.matching.path import crossed_ms, first_touch, legs, price_at
 
 _WHOLE = 10_000
@@ -82,3 +83,32 @@ def begun_at(order: Order, bar: Bar, at_ms: int) -> Decimal:
     if order.stop_price is None or at_ms in (bar.open_ms, order.eligible_ms):
         return price_at(bar, at_ms)
     return order.stop_price
+
+
+def trigger_reached(order: Order, bar: Bar, at_ms: int, price: Decimal, *, arriving: bool) -> Decimal | Order:
+    """The price the order's trigger was reached at; where it was not, the order as it waits on."""
+    if order.trailing_bips is not None:
+        return _trailed(order, bar, at_ms, price, arriving=arriving)
+    assert order.stop_price is not None
+    if arriving:
+        # A take-profit that arrives beyond its price acts an instant later: a stop beside it in its list goes first.
+        if order.kind in TAKE_PROFITS:
+            return replace(order, eligible_ms=max(at_ms + 1, order.held_until_ms))
+        beyond = price <= order.stop_price if order.triggers_falling else price >= order.stop_price
+        return price if beyond else order
+    at_once = at_ms == bar.open_ms or (order.kind in TAKE_PROFITS and at_ms == order.eligible_ms)
+    return price if at_once else order.stop_price
+
+
+def _trailed(order: Order, bar: Bar, at_ms: int, price: Decimal, *, arriving: bool) -> Decimal | Order:
+    assert order.trailing_bips is not None
+    if order.extreme is None:
+        if arriving and order.stop_price is not None:
+            return replace(order, eligible_ms=max(at_ms + 1, order.held_until_ms))
+        begun = price if arriving else begun_at(order, bar, at_ms)
+        return replace(order, extreme=begun, tracked_ms=at_ms, tracking_since_ms=at_ms, updated_ms=at_ms)
+    start_ms = max(order.tracked_ms + 1, bar.open_ms)
+    bips, side = order.trailing_bips, order.side
+    if first_trigger(bar, from_ms=start_ms, extreme=order.extreme, bips=bips, side=side) != at_ms:
+        return replace(order, extreme=extreme_until(order, bar, at_ms), tracked_ms=at_ms)
+    return price if at_ms == start_ms else trigger_price(extreme_until(order, bar, at_ms), bips, side)
