@@ -130,7 +130,9 @@ async def _tally(
         AccountOutcomeRow.decision_id == DecisionRow.decision_id,
         AccountOutcomeRow.account == account,
     )
-    ends = await connection.execute(select(AccountOutcomeRow.outcome, func.count()).where(mine).group_by(AccountOutcomeRow.outcome))
+    ends = await connection.execute(
+        select(AccountOutcomeRow.outcome, func.count()).where(mine).group_by(AccountOutcomeRow.outcome)
+    )
     outcomes = _ranked((code, count) for code, count in ends)
     regimes = await connection.execute(
         select(DecisionRow.symbol, DecisionRow.trend_regime, func.count())
