@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from trading.contract import Contract
-from trading.reports import sections
+from trading.reports import learning, sections
 from trading.reports.figures import PoolPoint, drawdown_figure, equity_figure, pool_figure, reliability_figure
 from trading.reports.knowledge import model_knows_period
 from trading.reports.models import Figure, Report, Section, Text
@@ -91,12 +91,12 @@ def _daily(review: PeriodReview, records: PeriodRecords, extras: ReportExtras) -
         sections.trades(review),
         sections.learning_cases(review),
         sections.execution(review),
-        sections.lessons(review),
-        sections.biases(review),
+        learning.lessons(review),
+        learning.biases(review),
         _reliability(review),
         sections.decisions(review, records),
         sections.positions(review),
-        sections.changes(review),
+        learning.changes(review),
         *_pool(extras),
     )
 
@@ -111,14 +111,14 @@ def _weekly(review: PeriodReview, records: PeriodRecords, extras: ReportExtras) 
         *_pool(extras),
         sections.extremes(review),
         sections.execution(review),
-        sections.lesson_book(review),
-        sections.principles(review),
-        sections.biases(review),
+        learning.lesson_book(review),
+        learning.principles(review),
+        learning.biases(review),
         _reliability(review),
         sections.decisions(review, records),
         sections.positions(review),
-        sections.changes(review),
-        sections.metrics(review),
+        learning.changes(review),
+        learning.metrics(review),
     )
 
 
@@ -130,15 +130,15 @@ def _monthly(review: PeriodReview, records: PeriodRecords, extras: ReportExtras)
         sections.accounts(review),
         sections.extremes(review),
         sections.by_symbol(review),
-        sections.biases(review),
+        learning.biases(review),
         _reliability(review),
-        sections.principles(review),
-        sections.changes(review),
-        sections.lesson_book(review),
+        learning.principles(review),
+        learning.changes(review),
+        learning.lesson_book(review),
         *_pool(extras),
         sections.execution(review),
         sections.decisions(review, records),
-        sections.metrics(review),
+        learning.metrics(review),
     )
 
 
@@ -158,7 +158,7 @@ _SECTIONS = {
 
 def _reliability(review: PeriodReview) -> Section:
     """The calibration of all trades up to the period's end: one period alone is rarely enough to speak."""
-    section = sections.calibration(review.calibration_so_far, heading="Calibration of all trades so far")
+    section = learning.calibration(review.calibration_so_far, heading="Calibration of all trades so far")
     if not review.calibration_so_far.bins:
         return section
     return section.model_copy(update={"blocks": (*section.blocks, reliability_figure(review.calibration_so_far))})
