@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from trading.risk.desk import resume as resumed
     from trading.risk.gate import gate
     from trading.risk.models import Exposure, GateAnswer, GateRequest, Mode
+    from workflows.hands import TakenByHand
     from workflows.names import MODE, Signal, Update, guard_workflow
     from workflows.protocol import (
         DeskRequest,
@@ -37,7 +38,7 @@ KEPT_ANSWERS = 200
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
-class AccountDesk:
+class AccountDesk(TakenByHand):
     """Every wish for exposure of one account passes here, one after the other (C16).
 
     The ledger in the database is the truth about cash and holdings; it is read anew for each request. What lives here
@@ -116,75 +117,6 @@ class AccountDesk:
     def _check_change(self, change: ModeChange) -> None:
         if not change.reason.strip() or not change.who.strip():
             raise ApplicationError("a change of mode names who and why: both must be given", type="ReasonMissing")
-
-    @workflow.update(name=Update.PAUSE, description="No new exposure by itself until resumed")
-    async def pause(self, hand: Hand) -> HandDone:
-        return await self._mode_by_hand(hand, Mode.MANUAL, "pause")
-
-    @workflow.signal(name=Signal.PAUSE, description="No new exposure by itself until resumed")
-    async def hear_pause(self, hand: Hand) -> None:
-        await self._mode_by_hand(_named(hand), Mode.MANUAL, "pause")
-
-    @workflow.update(name=Update.MANUAL, description="Entries only with a person's approval")
-    async def manual(self, hand: Hand) -> HandDone:
-        return await self._mode_by_hand(hand, Mode.MANUAL, "manual")
-
-    @workflow.signal(name=Signal.MANUAL, description="Entries only with a person's approval")
-    async def hear_manual(self, hand: Hand) -> None:
-        await self._mode_by_hand(_named(hand), Mode.MANUAL, "manual")
-
-    @workflow.update(name=Update.HALT, description="No new exposure at all; resting entries are withdrawn, stops stay")
-    async def halt(self, hand: Hand) -> HandDone:
-        return await self._mode_by_hand(hand, Mode.HALTED, "halt")
-
-    @workflow.signal(
-        name=Signal.HALT,
-        description="No new exposure at all; resting entries are withdrawn, stops stay",
-    )
-    async def hear_halt(self, hand: Hand) -> None:
-        await self._mode_by_hand(_named(hand), Mode.HALTED, "halt")
-
-    @workflow.update(name=Update.FLATTEN, description="Sell all that is held, or one symbol, and withdraw its entries")
-    async def flatten(self, hand: Hand) -> HandDone:
-        return await self._leave_by_hand(hand)
-
-    @workflow.signal(
-        name=Signal.FLATTEN,
-        description="Sell all that is held, or one symbol, and withdraw its entries",
-    )
-    async def hear_flatten(self, hand: Hand) -> None:
-        await self._leave_by_hand(_named(hand))
-
-    @workflow.update(name=Update.RESUME, description="Back to automatic")
-    async def resume(self, hand: Hand) -> HandDone:
-        return await self._mode_by_hand(hand, Mode.AUTO, "resume")
-
-    @workflow.signal(name=Signal.RESUME, description="Back to automatic; not without who and why")
-    async def hear_resume(self, hand: Hand) -> None:
-        if _is_anonymous(hand):
-            workflow.logger.warning("a resumption without who and why was not taken")
-            return
-        await self._mode_by_hand(hand, Mode.AUTO, "resume")
-
-    @pause.validator
-    def _check_pause(self, hand: Hand) -> None:
-        _refuse_anonymous(hand)
-
-    @manual.validator
-    def _check_manual(self, hand: Hand) -> None:
-        _refuse_anonymous(hand)
-
-    @halt.validator
-    def _check_halt(self, hand: Hand) -> None:
-        _refuse_anonymous(hand)
-
-    @flatten.validator
-    def _check_flatten(self, hand: Hand) -> None:
-        _refuse_anonymous(hand)
-
-    @resume.validator
-    def _check_resume(self, hand: Hand) -> None:
-        _refuse_anonymous(hand)
 
     @workflow.signal(description="End this desk; its account stays in the ledger")
     def close(self) -> None:
@@ -374,20 +306,6 @@ class AccountDesk:
     def _show(self) -> None:
         if self._state is not None:
             workflow.set_current_details(desk_story(self._state.exposure, self._state.exposure.reservations))
-
-
-def _is_anonymous(hand: Hand) -> bool:
-    return not hand.who.strip() or not hand.reason.strip()
-
-
-def _refuse_anonymous(hand: Hand) -> None:
-    if _is_anonymous(hand):
-        raise ApplicationError("a hand on an account names who and why: both must be given", type="ReasonMissing")
-
-
-def _named(hand: Hand) -> Hand:
-    """What stops the agent is taken from everybody: a signal that lacks a name or a reason gets these words."""
-    return hand.model_copy(update={"who": hand.who.strip() or "unnamed", "reason": hand.reason.strip() or "not given"})
 
 
 def _numbered(hand: Hand) -> Hand:

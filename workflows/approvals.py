@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
         proposal_card,
     )
     from trading.decision.models import Fusion
-    from workflows.names import OUTCOME
+    from workflows.names import OUTCOME, Signal, Update
     from workflows.protocol import DecisionRequest, HandDone
 
 POLICY_SPEAKS = {"grant": AnswerVerb.APPROVE, "expire": AnswerVerb.EXPIRE}
@@ -146,6 +146,52 @@ class Approvals:
         here = workflow.info().workflow_id
         cards = [proposal_card(trade, workflow_id=here) for trade in self.waiting]
         workflow.set_current_details("\n\n".join((*cards, *self._remarks.values())))
+
+
+class AnsweredByPeople:
+    """The handlers through which people answer a decision's proposals; `_approvals` is set by the workflow."""
+
+    _approvals: Approvals
+
+    @workflow.update(name=Update.APPROVE, description="Let a proposal go on as it is")
+    async def approve(self, answer: PersonAnswer) -> HandDone:
+        return await self._approvals.answered(answer, AnswerVerb.APPROVE)
+
+    @workflow.update(name=Update.REJECT, description="End a proposal")
+    async def reject(self, answer: PersonAnswer) -> HandDone:
+        return await self._approvals.answered(answer, AnswerVerb.REJECT)
+
+    @workflow.update(name=Update.MODIFY, description="Let a proposal go on with another size or other levels")
+    async def modify(self, answer: PersonAnswer) -> HandDone:
+        return await self._approvals.answered(answer, AnswerVerb.MODIFY)
+
+    @approve.validator
+    def _check_approve(self, answer: PersonAnswer) -> None:
+        self._approvals.check(answer, AnswerVerb.APPROVE)
+
+    @reject.validator
+    def _check_reject(self, answer: PersonAnswer) -> None:
+        self._approvals.check(answer, AnswerVerb.REJECT)
+
+    @modify.validator
+    def _check_modify(self, answer: PersonAnswer) -> None:
+        self._approvals.check(answer, AnswerVerb.MODIFY)
+
+    @workflow.signal(name=Signal.APPROVE, description="As the update, without an answer")
+    async def hear_approve(self, answer: PersonAnswer) -> None:
+        await self._approvals.heard(answer, AnswerVerb.APPROVE)
+
+    @workflow.signal(name=Signal.REJECT, description="As the update, without an answer")
+    async def hear_reject(self, answer: PersonAnswer) -> None:
+        await self._approvals.heard(answer, AnswerVerb.REJECT)
+
+    @workflow.signal(name=Signal.MODIFY, description="As the update, without an answer")
+    async def hear_modify(self, answer: PersonAnswer) -> None:
+        await self._approvals.heard(answer, AnswerVerb.MODIFY)
+
+    @workflow.query(description="The proposals that wait for a person")
+    def proposals(self) -> list[ProposedTrade]:
+        return list(self._approvals.waiting)
 
 
 def _done(answer: PersonAnswer, *, accepted: bool, reason: str, state: str, done_as: str = "") -> HandDone:

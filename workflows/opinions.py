@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.market.port import Observation
     from activities.models.calls import CAMPAIGN_MODEL_CALL, MODEL_CALL, ModelCalls, ProposeRequest
     from activities.models.verification import VERIFY_CALL, VerificationCalls, VerifyRequest
     from trading.decision.cross import are_opposed
-    from trading.decision.models import PositionView, Role, Stance, Verdict
+    from trading.decision.models import Role, Stance, Verdict
     from trading.decision.verify import absent, after_correction
     from workflows.names import QueueRole, task_queue
     from workflows.options import at
     from workflows.protocol import DecisionRequest
-
-
-class Scene(NamedTuple):
-    """What both models are shown: the observation, what is remembered, and the lead account's position."""
-
-    seen: Observation
-    recall_hash: str
-    position: PositionView
+    from workflows.scene import Scene
 
 
 class Opinions:

@@ -10,15 +10,8 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.exchange.calls import (
-        CANCEL_CALL,
-        FOLLOW_CALL,
-        ORDER_CALL,
-        SYNC_CALL,
-        ExchangeCalls,
-    )
+    from activities.exchange.calls import FOLLOW_CALL, ExchangeCalls
     from activities.exchange.port import AwaitChange
-    from activities.exchange.quoting import QUOTE_CALL, QuoteCalls, QuoteRequest
     from trading.decision.story import order_story
     from trading.orders.models import OrderReport
     from workflows.clock import MarketTime
@@ -35,6 +28,8 @@ with workflow.unsafe.imports_passed_through():
         Tick,
         Watched,
     )
+    from workflows.venue_orders import VenueOrders
+
 
 GUARD_ATTEMPTS = 5
 
@@ -47,6 +42,8 @@ class OrderExecution:
     def __init__(self, request: ExecutionRequest) -> None:
         self._request = request
         self._order = request.order
+        order = request.order
+        self._venue = VenueOrders(realm=order.realm, venue=order.venue, account=order.account, symbol=order.symbol)
         self._time = MarketTime(coordinator=request.coordinator, as_of=request.order.as_of)
         self._report: OrderReport | None = None
         self._cancel_because: str | None = None
@@ -55,11 +52,7 @@ class OrderExecution:
     async def run(self, request: ExecutionRequest) -> OrderReport:
         """Return the entry's last report. Whatever happens, the reservation is released exactly once, at the end."""
         await self._arm_guard()
-        report = await workflow.execute_activity_method(
-            ExchangeCalls.place_order,
-            self._order,
-            **at(self._venue_queue, f"{self._order.side.value} {self._order.symbol}", ORDER_CALL),
-        )
+        report = await self._venue.place(self._order, f"{self._order.side.value} {self._order.symbol}")
         await self._learn(report)
         await self._tell_owner(report)
         while not report.is_terminal:
@@ -170,12 +163,7 @@ class OrderExecution:
         return report
 
     async def _market_time(self) -> datetime:
-        order = self._order
-        quote = await workflow.execute_activity_method(
-            QuoteCalls.quote,
-            QuoteRequest(realm=order.realm, venue=order.venue, account=order.account, symbol=order.symbol),
-            **at(self._venue_queue, "market time", QUOTE_CALL),
-        )
+        quote = await self._venue.quote("market time")
         return quote.market_time
 
     async def _followed(self, seen: OrderReport) -> OrderReport:
@@ -191,16 +179,10 @@ class OrderExecution:
         )
 
     async def _synced(self) -> OrderReport:
-        return await workflow.execute_activity_method(
-            ExchangeCalls.sync_order, self._order.key, **at(self._venue_queue, "fills", SYNC_CALL)
-        )
+        return await self._venue.sync(self._order.key)
 
     async def _cancelled(self) -> OrderReport:
-        return await workflow.execute_activity_method(
-            ExchangeCalls.cancel_order,
-            self._order.key,
-            **at(self._venue_queue, self._cancel_because or "entry expired", CANCEL_CALL),
-        )
+        return await self._venue.cancel(self._order.key, self._cancel_because or "entry expired")
 
     async def _settle(self, report: OrderReport) -> None:
         """Release what the permit reserved: the ledger holds the fills now."""

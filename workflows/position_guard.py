@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.exchange.calls import (
-        CANCEL_CALL,
-        FOLLOW_CALL,
-        ORDER_CALL,
-        SYNC_CALL,
-        ExchangeCalls,
-    )
     from activities.exchange.port import AwaitMarket, Level, MarketNews, WatchedOrder
-    from activities.exchange.quoting import QUOTE_CALL, QuoteCalls, QuoteRequest
     from activities.store.calls import STORE_CALL, OutcomeRecord, PositionRequest, StoreCalls
     from trading.decision.story import guard_story
     from trading.ledger.outcome import trade_outcome
@@ -32,11 +23,11 @@ with workflow.unsafe.imports_passed_through():
         ReduceRequest,
         nothing_to_reduce,
     )
-    from trading.orders.models import Leg, Lot, OrderReport, OrderRequest, OutcomeClass
+    from trading.orders.models import Leg, OrderReport, OrderRequest, OutcomeClass
     from workflows.clock import MarketTime
-    from workflows.names import OUTCOME, Signal, exchange_queue
-    from workflows.options import at
+    from workflows.names import OUTCOME, Signal
     from workflows.protocol import EntryNews, GuardRequest, Placed, Tick, Watched
+    from workflows.venue_orders import VenueOrders
 
 WATCH_SLICE = timedelta(minutes=10)
 
@@ -49,6 +40,9 @@ class PositionGuard:
     def __init__(self, request: GuardRequest) -> None:
         self._request = request
         self._state = request.state or GuardState()
+        self._venue = VenueOrders(
+            realm=request.realm, venue=request.venue, account=request.account, symbol=request.symbol
+        )
         self._time = MarketTime(coordinator=request.coordinator, as_of=self._state.as_of)
         self._news = False
         self._crossed: set[str] = set()
@@ -144,7 +138,7 @@ class PositionGuard:
         self._changed = set()
         for order in self._state.at_the_venue:
             if order.client_order_id in touched:
-                self._take_report(order, await self._synced(order))
+                self._take_report(order, await self._venue.sync(order.key))
 
     async def _act(self) -> None:
         """Do what is due, until nothing is: exits first, for protection of what is being sold would lock it."""
@@ -193,7 +187,7 @@ class PositionGuard:
         if wanted == 0 or self._state.frozen is not None:
             return
         order = self._order(leg=Leg.STOP, decision=plan.decision_id, quantity=wanted, stop_price=plan.stop_price)
-        report = await self._placed(order)
+        report = await self._venue.place(order, f"{order.leg.value} {order.quantity:f}")
         self._set(stop=order)
         self._take_report(order, report)
         if report.outcome is OutcomeClass.REFUSED:
@@ -208,9 +202,7 @@ class PositionGuard:
         stop = self._state.stop
         if stop is None:
             return
-        report = await workflow.execute_activity_method(
-            ExchangeCalls.cancel_order, stop.key, **at(self._venue_queue, "cancel stop", CANCEL_CALL)
-        )
+        report = await self._venue.cancel(stop.key, "cancel stop")
         self._take_report(stop, report)
 
     async def _sell(self, quantity: Decimal, *, leg: Leg, decision: str) -> OrderReport | None:
@@ -224,7 +216,7 @@ class PositionGuard:
         if amount == 0:
             return None
         order = self._order(leg=leg, decision=decision, quantity=amount, stop_price=None)
-        report = await self._placed(order)
+        report = await self._venue.place(order, f"{order.leg.value} {order.quantity:f}")
         self._set(leaving=order, exit_reason=None)
         self._take_report(order, report)
         return report
@@ -241,32 +233,7 @@ class PositionGuard:
 
     async def _know_the_lot(self) -> None:
         if self._state.lot is None:
-            self._set(lot=await self._fetch_lot())
-
-    async def _placed(self, order: OrderRequest) -> OrderReport:
-        return await workflow.execute_activity_method(
-            ExchangeCalls.place_order,
-            order,
-            **at(self._venue_queue, f"{order.leg.value} {order.quantity:f}", ORDER_CALL),
-        )
-
-    async def _synced(self, order: OrderRequest) -> OrderReport:
-        return await workflow.execute_activity_method(
-            ExchangeCalls.sync_order, order.key, **at(self._venue_queue, "fills", SYNC_CALL)
-        )
-
-    async def _fetch_lot(self) -> Lot:
-        request = self._request
-        quote = await workflow.execute_activity_method(
-            QuoteCalls.quote,
-            QuoteRequest(realm=request.realm, venue=request.venue, account=request.account, symbol=request.symbol),
-            **at(self._venue_queue, "filters", QUOTE_CALL),
-        )
-        return quote.lot
-
-    @property
-    def _venue_queue(self) -> str:
-        return exchange_queue(self._request.realm, self._request.venue)
+            self._set(lot=(await self._venue.quote("filters")).lot)
 
     async def _tell(self, wish: ReduceRequest, report: OrderReport | None) -> None:
         """Tell whoever asked for less what became of the order; nothing left to sell is an answer too."""
@@ -321,17 +288,8 @@ class PositionGuard:
         until = self._time.now + WATCH_SLICE
         if plan.exit_at is not None:
             until = min(until, max(plan.exit_at, self._time.now + timedelta(seconds=1)))
-        watching = workflow.start_activity_method(
-            ExchangeCalls.await_market,
-            self._awaited(until),
-            **at(self._venue_queue, "watch stop and target", FOLLOW_CALL),
-        )
-        news = asyncio.create_task(workflow.wait_condition(lambda: self._news))
-        await workflow.wait([watching, news], return_when=asyncio.FIRST_COMPLETED)
-        if not watching.done():
-            watching.cancel()
-        news.cancel()
-        self._take_in_news(await _unless_cancelled(watching))
+        seen = await self._venue.watch(self._awaited(until), "watch stop and target", unless=lambda: self._news)
+        self._take_in_news(seen)
 
     def _take_in_news(self, seen: MarketNews | None) -> None:
         if seen is None:
@@ -383,13 +341,3 @@ class PositionGuard:
         )
         workflow.upsert_search_attributes([OUTCOME.value_set("profit" if outcome.pnl_usd > 0 else "loss")])
         workflow.set_current_details(self._story())
-
-
-async def _unless_cancelled(watching: workflow.ActivityHandle[MarketNews]) -> MarketNews | None:
-    """The activity's answer, or nothing where it was cancelled because news came first."""
-    try:
-        return await watching
-    except ActivityError as ended:
-        if is_cancelled_exception(ended):
-            return None
-        raise

@@ -1,0 +1,65 @@
+"""The venue as an entity of one account and symbol speaks to it: place, ask, cancel, watch. No decisions here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities.exchange.calls import CANCEL_CALL, FOLLOW_CALL, ORDER_CALL, SYNC_CALL, ExchangeCalls
+    from activities.exchange.port import AwaitMarket, MarketNews
+    from activities.exchange.quoting import QUOTE_CALL, QuoteCalls, QuoteRequest
+    from trading.orders.models import OrderKey, OrderReport, OrderRequest, Quote
+    from workflows.names import exchange_queue
+    from workflows.options import at
+
+
+class VenueOrders:
+    """Orders of one account in one symbol, on the venue's own queue."""
+
+    def __init__(self, *, realm: str, venue: str, account: str, symbol: str) -> None:
+        self._where = QuoteRequest(realm=realm, venue=venue, account=account, symbol=symbol)
+        self._queue = exchange_queue(realm, venue)
+
+    async def place(self, order: OrderRequest, summary: str) -> OrderReport:
+        """Intent, send, resolve: the report says what became of it, unknown included."""
+        return await workflow.execute_activity_method(
+            ExchangeCalls.place_order, order, **at(self._queue, summary, ORDER_CALL)
+        )
+
+    async def sync(self, key: OrderKey) -> OrderReport:
+        """The order as the venue tells it now, its fills taken into the ledger."""
+        return await workflow.execute_activity_method(
+            ExchangeCalls.sync_order, key, **at(self._queue, "fills", SYNC_CALL)
+        )
+
+    async def cancel(self, key: OrderKey, summary: str) -> OrderReport:
+        """Cancelled, or final by itself before that."""
+        return await workflow.execute_activity_method(
+            ExchangeCalls.cancel_order, key, **at(self._queue, summary, CANCEL_CALL)
+        )
+
+    async def quote(self, summary: str) -> Quote:
+        return await workflow.execute_activity_method(
+            QuoteCalls.quote, self._where, **at(self._queue, summary, QUOTE_CALL)
+        )
+
+    async def watch(self, wait: AwaitMarket, summary: str, *, unless: Callable[[], bool]) -> MarketNews | None:
+        """What the market brings, until `unless` comes true first: then `None`, where it brought nothing."""
+        watching = workflow.start_activity_method(
+            ExchangeCalls.await_market, wait, **at(self._queue, summary, FOLLOW_CALL)
+        )
+        news = asyncio.create_task(workflow.wait_condition(unless))
+        await workflow.wait([watching, news], return_when=asyncio.FIRST_COMPLETED)
+        if not watching.done():
+            watching.cancel()
+        news.cancel()
+        try:
+            return await watching
+        except ActivityError as ended:
+            if is_cancelled_exception(ended):
+                return None
+            raise
