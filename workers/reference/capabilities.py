@@ -113,10 +113,10 @@ ROWS: tuple[Capability, ...] = (
     _later(13, "Reflection on the reflection each quarter"),
     _part(
         14,
-        "People pause, resume, halt and set an account's mode, with who and why",
-        "workflows/account_desk.py",
-        "sequences/test_account_desk.py",
-        "verbs for it, approvals, overrides",
+        "People approve, reject and change proposals, pause, halt and flatten accounts, with who and why",
+        "workflows/hands.py",
+        "sequences/test_human_hands.py",
+        "knowledge injection and parameter change by hand",
     ),
     _part(
         15,
