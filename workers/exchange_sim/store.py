@@ -100,7 +100,7 @@ class Store:
     def lists(self) -> Iterator[OrderList]:
         for (body,) in self._db.execute("select body from order_lists order by list_id"):
             raw = json.loads(body)
-            raw |= {name: kind(raw[name]) for name, kind in _LIST_ENUMS.items()}
+            raw |= {name: kind(raw[name]) for name, kind in _LIST_ENUMS.items() if name in raw}
             yield OrderList(**raw | {"order_ids": tuple(raw["order_ids"])})
 
     def taken(self) -> dict[tuple[str, str], tuple[int, Decimal]]:
