@@ -128,7 +128,7 @@ def test_above_seven_days_a_return_is_a_day() -> None:
     returns = [D(b.equity_usd) / a.equity_usd - 1 for a, b in pairwise(daily)]
     mean = sum(returns) / 8
     deviation = (sum((r - mean) ** 2 for r in returns) / 7).sqrt()
-    assert sharpe(daily) == (mean / deviation * Decimal(365).sqrt()).quantize(D("0.0001"))
+    assert sharpe(daily) == pytest.approx(mean / deviation * Decimal(365).sqrt(), abs=D("0.0001"))
 
 
 def test_sharpe_of_hourly_returns_is_annualised() -> None:
@@ -136,7 +136,7 @@ def test_sharpe_of_hourly_returns_is_annualised() -> None:
     returns = [D(101) / 100 - 1, D(100) / 101 - 1] * 2 + [D(101) / 100 - 1]
     mean = sum(returns) / 5
     deviation = (sum((r - mean) ** 2 for r in returns) / 4).sqrt()
-    assert sharpe(hourly) == (mean / deviation * Decimal(365 * 24).sqrt()).quantize(D("0.0001"))
+    assert sharpe(hourly) == pytest.approx(mean / deviation * Decimal(365 * 24).sqrt(), abs=D("0.0001"))
 
 
 def test_best_and_worst_hold_five_each_and_no_trade_twice() -> None:

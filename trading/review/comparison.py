@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 from typing import Literal
 
 from pydantic import Field
 
+from trading import portfolio
 from trading.contract import Contract
 from trading.ledger.marks import max_drawdown
 from trading.money import ONE, ZERO
@@ -134,16 +134,11 @@ def _within(value: Decimal) -> Decimal:
 
 
 def sharpe(equity: Sequence[EquityPoint]) -> Decimal | None:
-    """The annualised Sharpe ratio of an equity series, or `None` under five returns or without movement."""
+    """The annualised Sharpe ratio of an equity series, or `None` under five returns, without movement or at zero."""
     values, step = sampled(equity)
-    returns = [after / before - 1 for before, after in pairwise(values) if before > 0]
-    if len(returns) < MIN_RETURNS:
+    if len(values) <= MIN_RETURNS or min(values) <= 0:
         return None
-    mean = sum(returns, ZERO) / len(returns)
-    variance = sum(((each - mean) ** 2 for each in returns), ZERO) / (len(returns) - 1)
-    if variance <= 0:
-        return None
-    return (mean / variance.sqrt() * Decimal(YEAR // step).sqrt()).quantize(Decimal("0.0001"))
+    return portfolio.sharpe(portfolio.returns_of(values), periods_per_year=YEAR // step)
 
 
 def sampled(equity: Sequence[EquityPoint]) -> tuple[list[Decimal], timedelta]:
