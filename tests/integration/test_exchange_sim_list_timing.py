@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -234,3 +234,28 @@ def test_a_restart_from_the_store_holds_the_same_lists(tmp_path: Any) -> None:
         assert getattr(again, name) == getattr(state, name)
     assert again.lists_of("a") == state.lists_of("a")
     assert any(order.kind in TAKE_PROFITS for order in again.orders.values())
+
+
+@pytest.mark.parametrize("shape", ["opo", "opoco"])
+def test_cancelling_a_half_filled_entry_gives_back_what_it_brought(shape: str) -> None:
+    """The received base is held for the pending legs until the list ends; then it is free again."""
+    action: Action = (0, "a", "ADA/USDT", shape, Side.BUY, Kind.LIMIT_MAKER, Kind.STOP_LOSS, 20, 30, None)
+    exchange = engine()
+    market, draft = draft_of(exchange, 0, action)
+    assert draft.working is not None
+    huge = (market.bars[0].volume / 8).to_integral_value()  # more than the tenth that an account may take
+    exchange.state.put_wallet("a", Wallet.opened({"USDT": huge * market.bars[0].open * 2}))
+    draft = replace(draft, working=replace(draft.working, quantity=huge))
+    order_list = exchange.place_list("a", market, draft)
+    exchange.advance(to_ms(START) + 2000)
+    working, first, *_ = exchange.state.legs_of(order_list)
+    assert working.status is Status.PARTIALLY_FILLED
+    (fill,) = exchange.state.trades["a", market.symbol]
+    net = fill.quantity - fill.commission
+    assert first.locked == net == exchange.state.wallets["a"].holdings["ADA"].locked
+    check_books(exchange)
+    exchange.cancel(first)
+    assert {leg.status for leg in exchange.state.legs_of(order_list)} == {Status.CANCELED}
+    held = exchange.state.wallets["a"].holdings
+    assert (held["ADA"].free, held["ADA"].locked, held["USDT"].locked) == (net, 0, 0)
+    check_books(exchange)
