@@ -27,11 +27,12 @@ async def _revision(settings: Settings) -> Check:
     from sqlalchemy.exc import SQLAlchemyError
 
     from activities.store.migrate import current_revision, head_revision
+    from activities.store.port import StoreUnavailable
 
     head, path = head_revision(), _sqlite_file(settings)
     try:
         current = await current_revision(settings.database) if path is None else _revision_in(path)
-    except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
+    except (StoreUnavailable, SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
         first = str(error).splitlines()[0]
         return failed("database.revision", f"the database does not answer: {first}", fix="perennial config show")
     if current is None:
