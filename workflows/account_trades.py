@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
@@ -217,17 +218,18 @@ class AccountTrades:
         """The guard owns every exit: it is asked to sell, and tells when the order is placed."""
         head = self._head
         guard = guard_workflow(head.realm, account, head.symbol)
-        await workflow.get_external_workflow_handle(guard).signal(
-            Signal.REDUCE,
-            ReduceRequest(
-                request_id=permit.id,
-                decision_id=head.decision_id,
-                permit=permit,
-                quantity=permit.quantity,
-                owner=workflow.info().workflow_id,
-                reason="decision",
-            ),
+        wish = ReduceRequest(
+            request_id=permit.id,
+            decision_id=head.decision_id,
+            permit=permit,
+            quantity=permit.quantity,
+            owner=workflow.info().workflow_id,
+            reason="decision",
         )
+        try:
+            await workflow.get_external_workflow_handle(guard).signal(Signal.REDUCE, wish)
+        except ApplicationError:  # nobody guards it: a rest that is dust at its stop, or a guard that just ended
+            return AccountOutcome(account=account, outcome="held", reasons=("nothing_to_sell",))
         await workflow.wait_condition(lambda: account in self._placed, timeout_summary="exit at the venue")
         report = self._placed[account].report
         self.also.append(guard)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
@@ -12,8 +13,11 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from activities.exchange.calls import FOLLOW_CALL, ExchangeCalls
     from activities.exchange.port import AwaitChange
+    from activities.store.calls import STORE_CALL, PositionRequest, StoreCalls
     from trading.decision.story import order_story
-    from trading.orders.models import OrderReport
+    from trading.orders.entries import unguarded
+    from trading.orders.guarding import GuardState
+    from trading.orders.models import OrderReport, OrderStatus
     from workflows.clock import MarketTime
     from workflows.names import OUTCOME, SYMBOL, TASK_TIMEOUT, Signal, desk_workflow, exchange_queue, guard_workflow
     from workflows.options import at, labels
@@ -32,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 GUARD_ATTEMPTS = 5
+ASK_SLICE = timedelta(minutes=10)
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
@@ -47,12 +52,16 @@ class OrderExecution:
         self._time = MarketTime(coordinator=request.coordinator, as_of=request.order.as_of)
         self._report: OrderReport | None = None
         self._cancel_because: str | None = None
+        self._opening = Decimal(0)
 
     @workflow.run
     async def run(self, request: ExecutionRequest) -> OrderReport:
         """Return the entry's last report. Whatever happens, the reservation is released exactly once, at the end."""
-        await self._arm_guard()
-        report = await self._venue.place(self._order, f"{self._order.side.value} {self._order.symbol}")
+        self._opening = await self._held_before()
+        if await self._arm_guard():
+            report = await self._venue.place(self._order, f"{self._order.side.value} {self._order.symbol}")
+        else:
+            report = unguarded(self._order)
         await self._learn(report)
         await self._tell_owner(report)
         while not report.is_terminal:
@@ -86,8 +95,11 @@ class OrderExecution:
     def _guard(self) -> str:
         return guard_workflow(self._order.realm, self._order.account, self._order.symbol)
 
-    async def _arm_guard(self) -> None:
-        """Start the guard, or tell the running one what to expect; a guard that just ended is started anew."""
+    async def _arm_guard(self) -> bool:
+        """Start the guard, or tell the running one what to expect; a guard that just ended is started anew.
+
+        False where none can be reached: then nothing is sent, for nobody would protect it.
+        """
         expect = Expect(
             execution=workflow.info().workflow_id,
             decision_id=self._order.decision_id,
@@ -100,12 +112,23 @@ class OrderExecution:
             await self._ensure_guard()
             try:
                 await workflow.get_external_workflow_handle(self._guard).signal(Signal.EXPECT, expect)
-                return
+                return True
             except ApplicationError:
                 workflow.logger.info("the guard %s ended before it could be told; starting it anew", self._guard)
-        raise ApplicationError(f"the guard {self._guard} could not be reached; nothing was sent", type="GuardMissing")
+        return False
+
+    async def _held_before(self) -> Decimal:
+        """What the ledger holds before the entry is sent: a guard that starts late would read the entry's own fills."""
+        order = self._order
+        view = await workflow.execute_local_activity_method(
+            StoreCalls.position_view,
+            PositionRequest(realm=order.realm, account=order.account, symbol=order.symbol),
+            **STORE_CALL,
+        )
+        return view.quantity
 
     async def _ensure_guard(self) -> None:
+        """Start the guard where none runs, with what the ledger holds before this entry: dust of an earlier trade."""
         order = self._order
         try:
             await workflow.start_child_workflow(
@@ -117,6 +140,7 @@ class OrderExecution:
                     account=order.account,
                     symbol=order.symbol,
                     coordinator=self._request.coordinator,
+                    state=GuardState(opening=self._opening),
                 ),
                 id=self._guard,
                 parent_close_policy=ParentClosePolicy.ABANDON,
@@ -134,9 +158,14 @@ class OrderExecution:
         self._report = report
         self._time.observe(report.observed_at)
         workflow.set_current_details(order_story(report))
-        await workflow.get_external_workflow_handle(self._guard).signal(
-            Signal.FILLED, EntryNews(client_order_id=self._order.client_order_id, report=report)
-        )
+        news = EntryNews(client_order_id=self._order.client_order_id, report=report)
+        guard = workflow.get_external_workflow_handle(self._guard)
+        try:
+            await guard.signal(Signal.FILLED, news)
+        except ApplicationError:
+            workflow.logger.warning("the guard %s is gone: a new one takes the entry over", self._guard)
+            if await self._arm_guard():
+                await guard.signal(Signal.FILLED, news)
 
     async def _tell_owner(self, report: OrderReport) -> None:
         placed = Placed(account=self._order.account, execution=workflow.info().workflow_id, report=report)
@@ -147,6 +176,8 @@ class OrderExecution:
 
     async def _next_report(self, seen: OrderReport) -> OrderReport:
         """Wait for the order to change, for its time to end, or for a wish to cancel it."""
+        if seen.status is OrderStatus.FROZEN:
+            return await self._asked_again(seen)
         if self._cancel_because is not None or self._time.now >= self._request.expires_at:
             return await self._cancelled()
         if self._time.is_ticked:
@@ -162,18 +193,36 @@ class OrderExecution:
             self._time.observe(await self._market_time())
         return report
 
+    async def _asked_again(self, seen: OrderReport) -> OrderReport:
+        """A frozen entry may have filled: it is asked for as long as it takes, and cancelled only by a person's wish.
+
+        Its expiry cancels nothing: under this id another order may rest.
+        """
+        if self._time.is_ticked and self._cancel_because is None:
+            await workflow.wait_condition(
+                lambda: self._time.has_tick or self._cancel_because is not None, timeout_summary="a person"
+            )
+            self._time.begin()
+        if self._cancel_because is not None:
+            report = await self._cancelled()
+            self._cancel_because = None  # one wish, one cancel: what is still frozen afterwards waits again
+            return report
+        if self._time.is_ticked:
+            return await self._synced()
+        return await self._followed(seen, until=self._time.now + ASK_SLICE)
+
     async def _market_time(self) -> datetime:
         quote = await self._venue.quote("market time")
         return quote.market_time
 
-    async def _followed(self, seen: OrderReport) -> OrderReport:
+    async def _followed(self, seen: OrderReport, *, until: datetime | None = None) -> OrderReport:
         return await workflow.execute_activity_method(
             ExchangeCalls.await_order_change,
             AwaitChange(
                 key=self._order.key,
                 seen_status=seen.status,
                 seen_executed=seen.executed_quantity,
-                until=self._request.expires_at,
+                until=until or self._request.expires_at,
             ),
             **at(self._venue_queue, "follow fills", FOLLOW_CALL),
         )
@@ -187,14 +236,17 @@ class OrderExecution:
     async def _settle(self, report: OrderReport) -> None:
         """Release what the permit reserved: the ledger holds the fills now."""
         desk = workflow.get_external_workflow_handle(desk_workflow(self._order.realm, self._order.account))
-        await desk.signal(
-            Signal.SETTLE,
-            Settlement(
-                permit_id=self._request.permit.id,
-                account=self._order.account,
-                client_order_id=self._order.client_order_id,
-            ),
+        settlement = Settlement(
+            permit_id=self._request.permit.id,
+            account=self._order.account,
+            client_order_id=self._order.client_order_id,
         )
+        try:
+            await desk.signal(Signal.SETTLE, settlement)
+        except ApplicationError:
+            workflow.logger.warning(
+                "the desk of %s is gone; a new one starts without this promise", self._order.account
+            )
 
     async def _answer_tick(self, *, closed: bool) -> None:
         waiting = () if closed else (self._order.client_order_id,)

@@ -57,18 +57,20 @@ class PositionGuard:
             self._news = False
             self._time.begin()
             await self._take_in_events()
+            self._take_state(self._state.woken(self._time.known))
             await self._act()
             if self._state.is_finished:
-                break
+                await self._close()
+                await self._time.answer(Watched(entity=workflow.info().workflow_id), closed=True)
+                if self._state.is_finished:
+                    return self._state
+                self._take_state(self._state.renewed())  # an entry was announced while the last trade was closed
             await self._time.answer(self._watched())
             workflow.set_current_details(self._story())
             if workflow.info().is_continue_as_new_suggested() and not self._news and not self._time.has_tick:
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(request.model_copy(update={"state": self._carried()}))
             await self._wait()
-        await self._close()
-        await self._time.answer(Watched(entity=workflow.info().workflow_id), closed=True)
-        return self._state
 
     @workflow.signal(name=Signal.EXPECT, description="An entry is about to be sent")
     def expect(self, entry: Expect) -> None:
@@ -177,6 +179,8 @@ class PositionGuard:
         plan = self._state.plan
         if plan is None or self._state.leaving is not None or self._state.frozen is not None:
             return
+        if self._state.refuses_stops:
+            return
         await self._know_the_lot()
         stop = self._state.stop
         if self._state.is_protected_by(stop):
@@ -192,7 +196,7 @@ class PositionGuard:
         self._take_report(order, report)
         if report.outcome is OutcomeClass.REFUSED:
             if self._state.refused_sales >= REFUSED_SALES:
-                self._set(frozen=f"the venue takes neither a sale nor a stop: {report.reason}")
+                self._take_state(self._state.without_a_stop())
                 return
             self._set(exit_reason=STOP_REFUSED)
             await self._leave_if_due()
@@ -264,13 +268,18 @@ class PositionGuard:
         )
 
     def _watched(self) -> Watched:
-        plan = self._state.plan
         return Watched(
             entity=workflow.info().workflow_id,
             orders=tuple(order.client_order_id for order in self._state.at_the_venue),
             levels=self._levels(),
-            wakes_at=plan.exit_at if plan is not None and self._state.is_watched_in_time else None,
+            wakes_at=min(self._due(), default=None),
         )
+
+    def _due(self) -> list[datetime]:
+        """The market times at which something is to be done without any other news."""
+        plan, state = self._state.plan, self._state
+        exit_at = plan.exit_at if plan is not None and state.is_watched_in_time else None
+        return [at for at in (exit_at, state.retry_at) if at is not None]
 
     async def _wait(self) -> None:
         """Until something happened: a tick in a campaign; else news, a fill, a level or a time at the venue."""
@@ -286,8 +295,8 @@ class PositionGuard:
         plan = self._state.plan
         assert plan is not None  # _wait watches only a filled plan
         until = self._time.now + WATCH_SLICE
-        if plan.exit_at is not None:
-            until = min(until, max(plan.exit_at, self._time.now + timedelta(seconds=1)))
+        for due in self._due():
+            until = min(until, max(due, self._time.now + timedelta(seconds=1)))
         seen = await self._venue.watch(self._awaited(until), "watch stop and target", unless=lambda: self._news)
         self._take_in_news(seen)
 

@@ -49,20 +49,20 @@ CALLS = {
         "write_gate",
         "load_exposure",
     ),
-    "execution-expired": ("place_order", "cancel_order"),
-    "execution-filled": ("place_order", "sync_order"),
-    "execution-refused": ("place_order",),
+    "execution-expired": ("position_view", "place_order", "cancel_order"),
+    "execution-filled": ("position_view", "place_order", "sync_order"),
+    "execution-refused": ("position_view", "place_order"),
     "guard-flatten": (
-        *("position_view", "quote", "place_order"),
+        *("quote", "place_order"),
         *("cancel_order", "place_order", "sync_order", "record_outcome"),
     ),
-    "guard-stop": ("position_view", "quote", "place_order", "sync_order", "record_outcome"),
+    "guard-stop": ("quote", "place_order", "sync_order", "record_outcome"),
     "guard-target": (
-        *("position_view", "quote", "place_order"),
+        *("quote", "place_order"),
         *("cancel_order", "place_order", "sync_order", "record_outcome"),
     ),
     "guard-time-exit": (
-        *("position_view", "quote", "place_order"),
+        *("quote", "place_order"),
         *("cancel_order", "place_order", "sync_order", "record_outcome"),
     ),
 }

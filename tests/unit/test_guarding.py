@@ -215,3 +215,53 @@ def test_an_entry_that_never_filled_ends_its_guard_whatever_dust_was_there() -> 
     state = GuardState(opening=Decimal("0.0004")).expecting(entry())
     assert not state.is_finished
     assert state.hearing(report("e1", OrderStatus.EXPIRED)).is_finished
+
+
+def stop_order(state: GuardState) -> tuple[GuardState, OrderRequest]:
+    return state.ordering(WHOSE, leg=Leg.STOP, decision="d-e1", quantity=Decimal(1), stop_price=Decimal(90), now=NOON)
+
+
+def test_a_frozen_stop_freezes_until_a_report_of_the_same_order_resolves_it() -> None:
+    state, order = stop_order(GuardState(opening=Decimal(0)))
+    unknown = report(order.client_order_id, OrderStatus.FROZEN, side=Side.SELL, leg=Leg.STOP, reason="no answer")
+    frozen = state.model_copy(update={"stop": order}).taken(order, unknown)
+    assert (frozen.frozen, frozen.frozen_order) == ("no answer", order.client_order_id)
+    other = order.model_copy(update={"client_order_id": "other"})
+    still = frozen.taken(other, report("other", OrderStatus.NEW, side=Side.SELL, leg=Leg.EXIT))
+    assert still.frozen == "no answer"
+    found = frozen.taken(order, report(order.client_order_id, OrderStatus.NEW, side=Side.SELL, leg=Leg.STOP))
+    assert (found.frozen, found.frozen_order, found.stop) == (None, None, order)
+
+
+@pytest.mark.parametrize(
+    ("rests", "minutes"),
+    [(0, 1), (1, 2), (2, 4), (5, 32), (6, 60), (40, 60)],  # doubling, an hour at most
+)
+def test_after_refused_sales_the_venue_is_left_alone_longer_each_time(rests: int, minutes: int) -> None:
+    state = GuardState(opening=Decimal(1), refused_sales=REFUSED_SALES - 1, rests=rests)
+    sale = stop_order(state)[1].model_copy(update={"leg": Leg.EXIT, "type": OrderType.MARKET})
+    refused = report(sale.client_order_id, OrderStatus.REFUSED, side=Side.SELL, leg=Leg.EXIT)
+    resting = state.taken(sale, refused)
+    assert resting.retry_at == NOON + timedelta(minutes=minutes)
+    assert resting.woken(NOON) is resting
+    woken = resting.without_a_stop().woken(NOON + timedelta(minutes=minutes))
+    assert (woken.retry_at, woken.refused_sales, woken.refuses_stops) == (None, 0, False)
+
+
+def test_a_guard_told_of_an_entry_while_it_closed_begins_anew_with_what_is_left() -> None:
+    bought = report("e1", OrderStatus.FILLED, "1", commission="0.001")
+    sold = report("s1", OrderStatus.FILLED, "0.998", side=Side.SELL, leg=Leg.STOP)
+    ahead = report("e2", OrderStatus.PARTIALLY_FILLED, "0.4")
+    state = GuardState(
+        opening=Decimal("0.002"),
+        expected=(entry("e1"), entry("e2")),
+        entries={"e1": bought, "e2": ahead},
+        exits={"s1": sold},
+        revision=3,
+        lot=LOT,
+    )
+    fresh = state.renewed()
+    assert fresh.opening == Decimal("0.003")  # 0.002 + 1 - 0.001 - 0.998: dust of the closed trade
+    assert fresh.position == state.position == Decimal("0.403")
+    assert [one.client_order_id for one in fresh.expected] == ["e2"]
+    assert (fresh.exits, fresh.revision, fresh.plan) == ({}, 3, entry("e2"))

@@ -7,7 +7,17 @@ from datetime import datetime, timedelta
 from trading.contract import Contract, Utc
 from trading.decision.models import DecisionHead, Fusion
 from trading.ids import client_order_id
-from trading.orders.models import Leg, OrderRequest, OrderStatus, OrderType, Quote, Side, TimeInForce
+from trading.orders.models import (
+    Leg,
+    OrderReport,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    OutcomeClass,
+    Quote,
+    Side,
+    TimeInForce,
+)
 from trading.risk.models import Permit
 
 MARKET_ENTRY_VALID = timedelta(seconds=30)
@@ -54,6 +64,19 @@ def entry_order(
         epoch=permit.epoch,
         permit_id=permit.id,
         expected_price=quote.ask,
+    )
+
+
+def unguarded(order: OrderRequest) -> OrderReport:
+    """The report of an entry that was not sent, because no guard could be reached to protect it."""
+    return OrderReport(
+        client_order_id=order.client_order_id,
+        status=OrderStatus.REFUSED,
+        outcome=OutcomeClass.REFUSED,
+        side=order.side,
+        leg=order.leg,
+        reason="guard_missing: no guard could be reached, so nothing was sent",
+        observed_at=order.as_of,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Self
 
@@ -30,6 +30,10 @@ STOP_REFUSED = "stop_refused"
 
 REFUSED_SALES = 3
 """So often a sale is tried anew after the venue refused it; then the stop goes back and a person is told."""
+
+FIRST_REST = timedelta(minutes=1)
+LONGEST_REST = timedelta(hours=1)
+"""After refusals the venue is left alone for a minute, then for twice as long each time: a firewall's minute ends."""
 
 
 class Guarded(Contract):
@@ -77,7 +81,9 @@ class GuardState(Contract):
 
     `entries` and `exits` hold the newest report of each order by client id; `stop` and `leaving` are the orders at the
     venue now. The position is what was left before (dust, mostly) and what the reports add up to, net of commission
-    charged in the base asset. `withdrawn` are the entries whose executions were asked to cancel them.
+    charged in the base asset. `withdrawn` are the entries whose executions were asked to cancel them. `frozen` says why
+    `frozen_order` waits for a person: its fate is unknown. While `retry_at` lies ahead nothing that the venue refused
+    is tried again.
     """
 
     opening: Decimal | None = None
@@ -96,6 +102,10 @@ class GuardState(Contract):
     withdraw_because: str | None = None
     withdrawn: tuple[str, ...] = ()
     refused_sales: int = 0
+    frozen_order: str | None = None
+    retry_at: Utc | None = None
+    rests: int = 0
+    refuses_stops: bool = False
 
     @property
     def position(self) -> Decimal:
@@ -207,7 +217,7 @@ class GuardState(Contract):
 
     def asked_to_leave(self, wish: LeaveRequest) -> Self:
         """A person wants out: sales that the venue refused before are tried again."""
-        return self._with(leave=wish, refused_sales=0)
+        return self._with(leave=wish, refused_sales=0, retry_at=None, refuses_stops=False)
 
     def rested(self) -> Self:
         """Drop a wish that is fulfilled or that the venue will not fulfil, and a withdrawal whose entries ended."""
@@ -224,10 +234,16 @@ class GuardState(Contract):
         return not self.open_entries and self.leaving is None and self.tradable == 0
 
     def taken(self, order: OrderRequest, report: OrderReport) -> Self:
-        """An exit order's report: fills count at once, a terminal order leaves its place, a refused sale is counted."""
+        """An exit order's report: fills count at once, a terminal order leaves its place, a refused sale is counted.
+
+        A frozen order freezes the guard until a later report of the same order resolves it.
+        """
         changes: dict[str, object] = {"exits": {**self.exits, order.client_order_id: report}}
         if report.status is OrderStatus.FROZEN:
             changes["frozen"] = report.reason or f"{order.leg.value} order unknown at the venue"
+            changes["frozen_order"] = order.client_order_id
+        elif self.frozen_order == order.client_order_id:
+            changes |= {"frozen": None, "frozen_order": None}
         if report.is_terminal:
             for place in ("stop", "leaving"):
                 held: OrderRequest | None = getattr(self, place)
@@ -236,9 +252,39 @@ class GuardState(Contract):
         if order.leg is not Leg.STOP:
             if report.outcome is OutcomeClass.REFUSED:
                 changes["refused_sales"] = self.refused_sales + 1
+                if self.refused_sales + 1 >= REFUSED_SALES:
+                    changes |= self._resting_from(report.observed_at)
             elif report.executed_quantity > 0:
-                changes["refused_sales"] = 0
+                changes |= {"refused_sales": 0, "retry_at": None, "rests": 0}
         return self._with(**changes)
+
+    def _resting_from(self, at: datetime) -> dict[str, object]:
+        pause = min(FIRST_REST * 2**self.rests, LONGEST_REST)
+        return {"retry_at": at + pause, "rests": self.rests + 1}
+
+    def without_a_stop(self) -> Self:
+        """The venue took neither a sale nor the stop: nothing more is tried before `retry_at`."""
+        return self._with(refuses_stops=True)
+
+    def woken(self, now: datetime | None) -> Self:
+        """What the venue refused is tried again once its rest is over: the stop first, for refusals have ended."""
+        if self.retry_at is None or now is None or now < self.retry_at:
+            return self
+        reason = None if self.exit_reason == STOP_REFUSED else self.exit_reason
+        return self._with(retry_at=None, refused_sales=0, refuses_stops=False, exit_reason=reason)
+
+    def renewed(self) -> Self:
+        """The guard of a closed trade that was told of another entry meanwhile: what is left over is its opening."""
+        waiting = {entry.client_order_id for entry in self.open_entries}
+        ahead = {key: report for key, report in self.entries.items() if key in waiting}
+        return self._with(
+            opening=self.position - position_quantity(ahead.values(), ()),
+            expected=self.open_entries,
+            entries=ahead,
+            exits={},
+            withdrawn=(),
+            exit_reason=None,
+        )
 
     def ordering(
         self, whose: Guarded, *, leg: Leg, decision: str, quantity: Decimal, stop_price: Decimal | None, now: datetime

@@ -1,0 +1,73 @@
+"""A venue that refused for a moment: what is held is protected again, and a person is heard."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from eventually import eventually
+from fakes.sequence_house import SequenceHouse
+from fakes.told_market import ACCOUNT, OPENS_AT, SYMBOL
+
+from activities.exchange.binance_session import Reply
+from trading.orders.answers import Answered
+from trading.orders.guarding import LeaveRequest
+from trading.orders.models import OrderType
+from workflows.names import Signal
+
+pytestmark = pytest.mark.temporal
+OpenHouse = Callable[..., Awaitable[SequenceHouse]]
+MINUTE = timedelta(minutes=1)
+
+
+def forbid_sales(house: SequenceHouse) -> Callable[[], None]:
+    act = house.exchange._session.act
+
+    async def forbidden(method: str, path: str, fields: Any, **options: Any) -> Reply:
+        if method == "POST" and dict(fields).get("side") == "SELL":
+            return Reply(answered=Answered(http_status=403, message="<html>Forbidden</html>"))
+        return await act(method, path, fields, **options)
+
+    house.exchange._session.act = forbidden
+
+    def allow() -> None:
+        house.exchange._session.act = act
+
+    return allow
+
+
+async def stops(house: SequenceHouse) -> list[Any]:
+    return [o for o in await house.exchange.open_orders(ACCOUNT, SYMBOL) if o.type is OrderType.STOP_LOSS]
+
+
+async def gave_up(house: SequenceHouse) -> bool:
+    state = await house.guard_state()
+    return state.retry_at is not None and state.refuses_stops and state.stop is None
+
+
+async def test_a_firewall_s_minute_leaves_no_position_naked(open_house: OpenHouse) -> None:
+    house = await open_house()
+    allow = forbid_sales(house)
+    await house.bought()
+    await eventually(lambda: gave_up(house), what="the guard rests after three refused sales and a refused stop")
+    allow()
+    for n in range(1, 4):
+        await house.play(OPENS_AT + n * MINUTE)
+        await house.settle(house.guard().id)
+    assert await stops(house), "the venue takes orders again"
+    assert (await house.guard_state()).retry_at is None
+
+
+async def test_a_person_s_leave_is_heard_by_a_frozen_guard(open_house: OpenHouse) -> None:
+    house = await open_house()
+    allow = forbid_sales(house)
+    await house.bought()
+    allow()
+    await house.guard().signal(Signal.LEAVE, LeaveRequest(operation_id="x", who="me", reason="out"))
+    await house.settle(house.guard().id)
+    await house.play(OPENS_AT + MINUTE)
+    await house.settle(house.guard().id)
+    assert (await house.exchange.account(ACCOUNT)).balance("BTC").total < Decimal("0.0001")
