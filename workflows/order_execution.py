@@ -11,7 +11,6 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.exchange.calls import FOLLOW_CALL, ExchangeCalls
     from activities.exchange.port import AwaitChange
     from activities.store.calls import STORE_CALL, PositionRequest, StoreCalls
     from trading.decision.story import order_story
@@ -19,8 +18,8 @@ with workflow.unsafe.imports_passed_through():
     from trading.orders.guarding import GuardState
     from trading.orders.models import OrderReport, OrderStatus
     from workflows.clock import MarketTime
-    from workflows.names import OUTCOME, SYMBOL, TASK_TIMEOUT, Signal, desk_workflow, exchange_queue, guard_workflow
-    from workflows.options import at, labels
+    from workflows.names import OUTCOME, SYMBOL, TASK_TIMEOUT, Signal, desk_workflow, guard_workflow
+    from workflows.options import labels
     from workflows.position_guard import PositionGuard
     from workflows.protocol import (
         EntryNews,
@@ -86,10 +85,6 @@ class OrderExecution:
     @workflow.query(description="The order as last seen")
     def report(self) -> OrderReport | None:
         return self._report
-
-    @property
-    def _venue_queue(self) -> str:
-        return exchange_queue(self._order.realm, self._order.venue)
 
     @property
     def _guard(self) -> str:
@@ -189,7 +184,7 @@ class OrderExecution:
                 return await self._cancelled()
             return await self._synced() if self._time.events() else seen
         report = await self._followed(seen)
-        if report == seen:
+        if report == seen and self._cancel_because is None:
             self._time.observe(await self._market_time())
         return report
 
@@ -216,16 +211,13 @@ class OrderExecution:
         return quote.market_time
 
     async def _followed(self, seen: OrderReport, *, until: datetime | None = None) -> OrderReport:
-        return await workflow.execute_activity_method(
-            ExchangeCalls.await_order_change,
-            AwaitChange(
-                key=self._order.key,
-                seen_status=seen.status,
-                seen_executed=seen.executed_quantity,
-                until=until or self._request.expires_at,
-            ),
-            **at(self._venue_queue, "follow fills", FOLLOW_CALL),
+        wait = AwaitChange(
+            key=self._order.key,
+            seen_status=seen.status,
+            seen_executed=seen.executed_quantity,
+            until=until or self._request.expires_at,
         )
+        return await self._venue.follow(wait, unless=lambda: self._cancel_because is not None) or seen
 
     async def _synced(self) -> OrderReport:
         return await self._venue.sync(self._order.key)

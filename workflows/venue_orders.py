@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.exchange.calls import CANCEL_CALL, FOLLOW_CALL, ORDER_CALL, SYNC_CALL, ExchangeCalls
-    from activities.exchange.port import AwaitMarket, MarketNews
+    from activities.exchange.port import AwaitChange, AwaitMarket, MarketNews
     from activities.exchange.quoting import QUOTE_CALL, QuoteCalls, QuoteRequest
     from trading.orders.models import OrderKey, OrderReport, OrderRequest, Quote
     from workflows.names import exchange_queue
     from workflows.options import at
+
+T = TypeVar("T")
 
 
 class VenueOrders:
@@ -52,14 +55,26 @@ class VenueOrders:
         watching = workflow.start_activity_method(
             ExchangeCalls.await_market, wait, **at(self._queue, summary, FOLLOW_CALL)
         )
-        news = asyncio.create_task(workflow.wait_condition(unless))
-        await workflow.wait([watching, news], return_when=asyncio.FIRST_COMPLETED)
-        if not watching.done():
-            watching.cancel()
-        news.cancel()
-        try:
-            return await watching
-        except ActivityError as ended:
-            if is_cancelled_exception(ended):
-                return None
-            raise
+        return await _unless(unless, watching)
+
+    async def follow(self, wait: AwaitChange, *, unless: Callable[[], bool]) -> OrderReport | None:
+        """The order's next report, until `unless` comes true first: then `None`."""
+        following = workflow.start_activity_method(
+            ExchangeCalls.await_order_change, wait, **at(self._queue, "follow fills", FOLLOW_CALL)
+        )
+        return await _unless(unless, following)
+
+
+async def _unless(condition: Callable[[], bool], call: workflow.ActivityHandle[T]) -> T | None:
+    """The call's result; `None` where the condition came true first and the call was let go."""
+    first = asyncio.create_task(workflow.wait_condition(condition))
+    await workflow.wait([call, first], return_when=asyncio.FIRST_COMPLETED)
+    if not call.done():
+        call.cancel()
+    first.cancel()
+    try:
+        return await call
+    except ActivityError as ended:
+        if is_cancelled_exception(ended):
+            return None
+        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -163,6 +164,17 @@ async def test_without_a_coordinator_the_order_is_followed_at_the_venue(open_hou
     await eventually(lambda: _report(handle), what="the first report")
     await house.advance(OPENS_AT + HOUR)
     assert (await handle.result()).status is OrderStatus.FILLED
+
+
+async def test_without_a_coordinator_a_wish_to_cancel_interrupts_the_waiting(open_house: OpenHouse) -> None:
+    house = await open_house(Told(coordinated=False))
+    permit = await house.permit()
+    handle = await house.execute(permit, house.entry(permit, price=Decimal(6900)), expires_at=OPENS_AT + 3 * HOUR)
+    await eventually(lambda: _report(handle), what="the first report")
+    await handle.signal(OrderExecution.cancel, "halt")
+    async with asyncio.timeout(15):  # the wait at the venue by itself lasts for ten minutes
+        report = await handle.result()
+    assert (report.status, report.executed_quantity) == (OrderStatus.CANCELED, 0)
 
 
 async def _report(handle: WorkflowHandle[Any, OrderReport]) -> OrderReport | None:
