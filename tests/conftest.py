@@ -8,6 +8,7 @@ could is dropped before the first test is imported.
 
 from __future__ import annotations
 
+import decimal
 import os
 import re
 import secrets
@@ -75,6 +76,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             groups[found[1]] += 1
     for group, count in sorted(groups.items()):
         terminalreporter.write_line(f"skipped {count} that need {group}; to run them: {ENABLE[group]}", yellow=True)
+
+
+@pytest.fixture(autouse=True)
+def _own_decimal_context() -> None:
+    """A client that a test imports may change the process's rounding (ccxt does); the next test starts afresh."""
+    decimal.setcontext(decimal.DefaultContext.copy())
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from trading.candle_quality import EPOCH
 from trading.candles import Candle, CandleSeries, step_of
@@ -62,7 +62,7 @@ def shape_of(symbol: str) -> SymbolShape:
     digits = 2 if level >= 10 else 3 if level >= 1 else 4 if level >= Decimal("0.1") else 6
     volume_digits = 5 if level >= 1000 else 4 if level >= 100 else 2 if level >= 1 else 1
     return SymbolShape(
-        level=level.quantize(Decimal(1).scaleb(-digits)),
+        level=level.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_EVEN),
         tick=Decimal(1).scaleb(-digits),
         volume_step=Decimal(1).scaleb(-volume_digits),
         beta=_BETAS.get(base, 0.9),
@@ -229,9 +229,9 @@ def _candle(
     spread = math.log(float(high) / float(low))
     usual = 0.022 / math.sqrt(per_day)
     turnover = shape.daily_turnover_usd / per_day * (0.35 + 0.65 * spread / usual) * math.exp(rng.gauss(0.0, 0.25))
-    volume = Decimal(f"{turnover / float(shape.level):.8f}").quantize(shape.volume_step)
+    volume = Decimal(f"{turnover / float(shape.level):.8f}").quantize(shape.volume_step, rounding=ROUND_HALF_EVEN)
     return Candle(at, opened, high, low, closed, max(volume, shape.volume_step))
 
 
 def _on_tick(price: float, tick: Decimal) -> Decimal:
-    return Decimal(f"{price:.8f}").quantize(tick)
+    return Decimal(f"{price:.8f}").quantize(tick, rounding=ROUND_HALF_EVEN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
@@ -166,10 +166,10 @@ def _line(past: _Past, ends: _Ends) -> str:
         parts.append("result pending" if past.row.decision_id in ends.traded else "no trade")
     else:
         word = "won" if past.pnl_usd > 0 else "lost"
-        parts.append(f"{word} {plain(past.pnl_usd.quantize(Decimal('0.01')))} USD")
+        parts.append(f"{word} {plain(past.pnl_usd.quantize(Decimal('0.01'), rounding=ROUND_HALF_EVEN))} USD")
         parts.append(f"({_percent(past.return_fraction)} %)")
     return " ".join(parts)
 
 
 def _percent(fraction: Decimal) -> str:
-    return plain((fraction * 100).quantize(Decimal("0.01")))
+    return plain((fraction * 100).quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from trading.decision.models import Role, TrackRecord
 from trading.money import ONE, ZERO
@@ -30,7 +30,7 @@ def weights_of(
         return dict.fromkeys(credibilities, ONE)
     (first, a), (second, b) = ((role, c * (priors or {}).get(role, ONE)) for role, c in credibilities.items())
     share = NEUTRAL if a + b == 0 else a / (a + b)
-    share = min(max(share, floor), ONE - floor).quantize(_QUANTUM)
+    share = min(max(share, floor), ONE - floor).quantize(_QUANTUM, rounding=ROUND_HALF_EVEN)
     return {first: share, second: ONE - share}
 
 

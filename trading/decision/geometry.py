@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from trading.decision.codes import finding
 from trading.decision.ground import Ground
@@ -134,4 +134,4 @@ def _odds(proposal: Proposal, *, reward_risk: Decimal, least: Decimal) -> Iterat
 
 
 def _short(value: Decimal) -> str:
-    return plain(value.quantize(_SHOWN))
+    return plain(value.quantize(_SHOWN, rounding=ROUND_HALF_EVEN))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from trading.decision.codes import finding
 from trading.decision.geometry import smallest_stop_fraction
@@ -184,7 +184,10 @@ def _arithmetic(path: str, text: str, proposal: Proposal, ground: Ground) -> Ite
         stated = next(iter(quantities(match["c"])), None)
         if result is not None and stated is not None and not _rounds_to(stated, result, ground):
             yield finding(
-                "arithmetic_wrong", path=path, expected=plain(result.quantize(Decimal("1e-8"))), found=match.group()
+                "arithmetic_wrong",
+                path=path,
+                expected=plain(result.quantize(Decimal("1e-8"), rounding=ROUND_HALF_EVEN)),
+                found=match.group(),
             )
     actual = dict(_derived(proposal, ground.snapshot.last_price)).get("reward over risk")
     if proposal.action is not Action.BUY or actual is None or actual <= 0:
@@ -194,7 +197,10 @@ def _arithmetic(path: str, text: str, proposal: Proposal, ground: Ground) -> Ite
         limit = stated is not None and is_near(stated, ground.policy.min_reward_risk, tolerance=ZERO)
         if stated is not None and not limit and not _rounds_to(stated, actual, ground):
             yield finding(
-                "arithmetic_wrong", path=path, expected=plain(actual.quantize(Decimal("0.01"))), found=match.group()
+                "arithmetic_wrong",
+                path=path,
+                expected=plain(actual.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN)),
+                found=match.group(),
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from trading.decision.citations import check_citations
 from trading.decision.codes import CODES, CONFIDENCE_KEPT_AT_LEAST
@@ -83,7 +83,7 @@ def verdict_of(findings: tuple[Finding, ...]) -> Verdict:
 def kept_confidence(stated: Decimal, findings: tuple[Finding, ...]) -> Decimal:
     """`stated` less the share that each note takes, never under half of it (C04)."""
     taken = sum((CODES[found.code].lowers_confidence for found in findings if found.code in CODES), ZERO)
-    return (stated * max(ONE - taken, CONFIDENCE_KEPT_AT_LEAST)).quantize(CONFIDENCE_QUANTUM)
+    return (stated * max(ONE - taken, CONFIDENCE_KEPT_AT_LEAST)).quantize(CONFIDENCE_QUANTUM, rounding=ROUND_HALF_EVEN)
 
 
 def after_correction(stance: Stance) -> Stance:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from trading.facts.models import MarketSnapshot
 from trading.money import ONE, plain
@@ -105,7 +105,7 @@ def idea_at(
         entry_price=_tidy(entry),
         stop_price=_tidy(stop),
         target_price=_tidy(target),
-        reward_risk=_tidy((target - entry) / (entry - stop)).quantize(Decimal("0.01")),
+        reward_risk=_tidy((target - entry) / (entry - stop)).quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN),
         cites=(trigger.level.fact, *([beyond[0].fact] if beyond else []), *memory.cites),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from trading.money import plain
 
@@ -14,7 +14,7 @@ def usd(value: Decimal | None, *, signed: bool = False) -> str:
     """`1,000,000.00`; with `signed` a plus before gains."""
     if value is None:
         return UNKNOWN
-    rounded = value.quantize(Decimal("0.01"))
+    rounded = value.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN)
     return f"{rounded:+,.2f}" if signed and rounded else f"{rounded if rounded else abs(rounded):,.2f}"
 
 
@@ -22,7 +22,7 @@ def percent(value: Decimal | None, *, places: int = 2, signed: bool = False) -> 
     """A fraction in percent: `-0.99 %`."""
     if value is None:
         return UNKNOWN
-    rounded = (value * 100).quantize(Decimal(1).scaleb(-places))
+    rounded = (value * 100).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN)
     number = rounded if rounded else abs(rounded)
     return f"{number:+,f} %" if signed and rounded else f"{number:,f} %"
 
@@ -33,7 +33,7 @@ def number(value: Decimal | int | None, *, places: int = 2) -> str:
         return UNKNOWN
     if isinstance(value, int):
         return f"{value:,}"
-    rounded = value.quantize(Decimal(1).scaleb(-places))
+    rounded = value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN)
     return f"{rounded if rounded else abs(rounded):,f}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 from trading.contract import Contract
 from trading.ids import content_hash
@@ -130,7 +130,9 @@ def _towards(policy: Policy, field: str, value: Decimal | int, reason: str, evid
     if row.type == "integer":
         whole = int(aim.to_integral_value(ROUND_FLOOR if aim < now else ROUND_CEILING))
         return WantedChange(field=field, value=whole, reason=reason, evidence=evidence)
-    return WantedChange(field=field, value=aim.quantize(Decimal("0.00001")), reason=reason, evidence=evidence)
+    return WantedChange(
+        field=field, value=aim.quantize(Decimal("0.00001"), rounding=ROUND_HALF_EVEN), reason=reason, evidence=evidence
+    )
 
 
 def split_changes(policy: Policy, wanted: Sequence[WantedChange], *, checkpoints: Sequence[Checkpoint] = ()) -> Changes:

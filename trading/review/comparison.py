@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
 from pydantic import Field
@@ -122,7 +122,9 @@ def score(*, win_rate: Decimal | None, sharpe_ratio: Decimal | None, drawdown: D
     whole = sum((weight for weight, _ in parts), ZERO)
     if not whole:
         return Decimal(50)
-    return (100 * sum((weight * value for weight, value in parts), ZERO) / whole).quantize(Decimal("0.1"))
+    return (100 * sum((weight * value for weight, value in parts), ZERO) / whole).quantize(
+        Decimal("0.1"), rounding=ROUND_HALF_EVEN
+    )
 
 
 def _sharpe_share(ratio: Decimal) -> Decimal:

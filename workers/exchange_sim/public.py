@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from trading.matching.book import depth
@@ -142,7 +142,9 @@ def _day(exchange: Exchange, market: Market) -> dict[str, Any]:
     return {
         **_book_top(exchange, market),
         "priceChange": eight(change) if change >= 0 else f"-{eight(-change)}",
-        "priceChangePercent": format((change / opening * 100).quantize(Decimal("0.001")), "f"),
+        "priceChangePercent": format(
+            (change / opening * 100).quantize(Decimal("0.001"), rounding=ROUND_HALF_EVEN), "f"
+        ),
         "weightedAvgPrice": eight(quote / volume if volume else known.price),
         "prevClosePrice": eight(known.closed.close if known.closed is not None else known.price),
         "lastPrice": eight(known.price),

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any
 
 from trading.ids import canonical_json, content_hash
@@ -262,4 +262,4 @@ async def buy_and_hold_usd(venue_url: str, spec: CampaignSpec) -> Decimal:
             worth += share * (last[-1].close / first[-1].close if first and last else Decimal(1))
     finally:
         await source.aclose()
-    return worth.quantize(Decimal("0.01"))
+    return worth.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN)

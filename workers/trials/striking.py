@@ -15,6 +15,9 @@ WORKER, EXCHANGE, TEMPORAL = "worker", "exchange", "temporal"
 SPREAD_S = 1.0
 """A strike falls somewhere within this time after its share of the run was seen to be done."""
 
+LAST_AT = 0.85
+"""No strike is planned after this fraction of the run: one that comes after its end hits nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strike:
@@ -37,8 +40,8 @@ def plan(
         *[(TEMPORAL, None)] * temporal_kills,
         *[(WORKER, freeze_s)] * freezes,
     ]
-    share = 1 / (len(blows) + 1)
-    times = [share * (place + 1) + dice.uniform(-0.2, 0.2) * share for place in range(len(blows))]
+    share = LAST_AT / len(blows) if blows else 0.0
+    times = [share * (place + dice.uniform(0.3, 1)) for place in range(len(blows))]
     dice.shuffle(blows)
     return tuple(
         Strike(at=Decimal(str(round(at, 4))), wait_s=dice.uniform(0, SPREAD_S), target=target, freeze_s=frozen)
