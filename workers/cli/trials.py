@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 DEMO_FROM = datetime(2024, 1, 1, tzinfo=UTC)
 DEMO_WARM_UP = timedelta(days=22)
-DEMO_DAYS = 5
+DEMO_DAYS = 4
 DEMO_CRASH_DAY = 24
 DEMO_SYMBOLS = ("ADA/USDT", "BNB/USDT", "BTC/USDT", "ETH/USDT")
 
