@@ -16,6 +16,8 @@ from workers.cli.ending import Refusal, say
 from workers.stack.house import VENUE, HouseSpec, MarketSource
 
 if TYPE_CHECKING:
+    from temporalio.client import Client
+
     from activities.store.open import Store
     from workers.operator import Place
     from workers.stack.home import StackState
@@ -83,7 +85,10 @@ def lasting_spec(
     """The house of the simulated profile. Raises `SettingsError` where a model lacks its key: no worker could start."""
     settings.primary()
     settings.secondary()
+    from workers.runtime.starting import configured_temporal
+
     files = files or remembered_files(settings.home)
+    active, keys = settings.codec()
     return HouseSpec(
         realm=settings.realm,
         market=market_of(files),
@@ -93,13 +98,15 @@ def lasting_spec(
         secondary=settings.secondary_provider,
         web_ui=web_ui,
         database_url=settings.database if settings.database_url is not None else "",
+        configured_temporal=configured_temporal() is not None,
+        codec_active=active,
+        codec_keys=keys,
     )
 
 
 def children_environment(settings: Settings) -> dict[str, str]:
-    """The environment of a lasting stack's parts: this process's own, without what would lead Temporal elsewhere."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
-    return {**kept, "TEMPORAL_CONFIG_FILE": os.devnull, "PERENNIAL_HOME": str(settings.home)}
+    """The environment of a lasting stack's parts: this process's own. They are told a server of its own by name."""
+    return {**os.environ, "PERENNIAL_HOME": str(settings.home)}
 
 
 @contextlib.asynccontextmanager
@@ -146,13 +153,21 @@ async def running_place(settings: Settings, *, verb: str) -> AsyncIterator[Place
         yield place
 
 
+async def client_of(settings: Settings, state: StackState) -> Client:
+    """A client of the running stack's Temporal: its own server, or the configured service where it started none."""
+    from workers.runtime.starting import connect
+
+    active, keys = settings.codec()
+    namespace = state.namespace if state.temporal_address else ""
+    return await connect(target=state.temporal_address, namespace=namespace, codec_active=active, codec_keys=keys)
+
+
 @contextlib.asynccontextmanager
 async def _attached(settings: Settings, state: StackState) -> AsyncIterator[Place]:
     from activities.store.open import open_store
     from workers.operator import Place
-    from workers.runtime.starting import connect
 
-    client = await connect(target=state.temporal_address, namespace=state.namespace)
+    client = await client_of(settings, state)
     store = await open_store(settings.database)
     try:
         yield Place(

@@ -13,7 +13,7 @@ from workers.cli.card import table
 from workers.cli.command import group
 from workers.cli.ending import Refusal, emit, run
 from workers.cli.inputs import person_of
-from workers.cli.place import settings_or_refusal
+from workers.cli.place import client_of, settings_or_refusal
 
 if TYPE_CHECKING:
     from workers.schedules import Plant
@@ -156,7 +156,6 @@ def _on_the_stack(question: Callable[[Plant], Awaitable[dict[str, Any]]]) -> dic
 
 @asynccontextmanager
 async def _plant() -> AsyncIterator[Plant]:
-    from workers.runtime.starting import connect
     from workers.schedules import plant_of
     from workers.stack.home import attach
 
@@ -164,8 +163,7 @@ async def _plant() -> AsyncIterator[Plant]:
     stack = attach(settings.home)
     if stack is None:
         raise Refusal(f"no stack runs in {settings.home}: start `perennial up` first")
-    client = await connect(target=stack.temporal_address, namespace=stack.namespace)
-    yield plant_of(settings, client, realm=stack.realm)
+    yield plant_of(settings, await client_of(settings, stack), realm=stack.realm)
 
 
 COMMANDS = {

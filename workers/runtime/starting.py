@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from config.markets import Profile, check_venue_host
 from config.providers import PROVIDERS
@@ -165,25 +165,30 @@ async def connect(
 
     from workers.runtime.plugin import perennial_plugin
 
-    options = dict(ClientConfig.load_client_connect_config())
-    if target:
-        options = {"target_host": target}
+    options: dict[str, Any] = {"target_host": target} if target else dict(ClientConfig.load_client_connect_config())
     options.setdefault("target_host", "localhost:7233")
     if namespace:
         options["namespace"] = namespace
     plugin = perennial_plugin(active_key=codec_active, keys=codec_keys)  # type: ignore[arg-type]
     for _ in range(CONNECT_TRIES - 1):
         try:
-            return await Client.connect(plugins=[plugin], **options)  # type: ignore[arg-type]
+            return await Client.connect(plugins=[plugin], **options)
         except RuntimeError:
             await asyncio.sleep(CONNECT_PAUSE_S)
     try:
-        return await Client.connect(plugins=[plugin], **options)  # type: ignore[arg-type]
+        return await Client.connect(plugins=[plugin], **options)
     except RuntimeError as error:
         raise TemporalUnreachableError(
             f"no Temporal service answers at {options['target_host']} ({reason_of(error)}): "
             "start `perennial up`, or set TEMPORAL_ADDRESS"
         ) from error
+
+
+def configured_temporal() -> str | None:
+    """Where the SDK's own configuration (TEMPORAL_ADDRESS, its profile file) says the service is; `None` if nowhere."""
+    from temporalio.envconfig import ClientConfig
+
+    return ClientConfig.load_client_connect_config().get("target_host")
 
 
 def reason_of(error: Exception) -> str:

@@ -52,7 +52,8 @@ class HouseSpec:
 
     `worker_roles` has the roles of each worker process, as `perennial worker --roles` takes them; empty means all.
     `database_url` is the embedded database of the home unless it is given; workers get it in their environment, for it
-    may hold a password.
+    may hold a password. With `configured_temporal` the service that the SDK's own configuration names is used, and none
+    is started.
     """
 
     realm: str
@@ -67,6 +68,9 @@ class HouseSpec:
     think_s: str = "0"
     profile: str = "simulated"
     database_url: str = field(default="", repr=False)
+    configured_temporal: bool = False
+    codec_active: str | None = None
+    codec_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(slots=True)
@@ -102,40 +106,45 @@ async def house(
     Raises `ServerUnavailableError` or `PartError`, each of which says in a sentence what is missing.
     """
     from activities.store.migrate import migrate
-    from workers.runtime.plugin import perennial_plugin
-    from workers.stack.temporal_admin import connect, make_current, type_names
-    from workers.stack.temporal_server import CAMPAIGN_RETENTION, RETENTION, TemporalOptions
-    from workflows.names import DEPLOYMENT, LOCAL_BUILD, SEARCH_ATTRIBUTES
+    from workers.stack.temporal_admin import make_current
+    from workflows.names import DEPLOYMENT, LOCAL_BUILD
 
     database_url = spec.database_url or database_of(home.path)
-    options = TemporalOptions(
-        ui=spec.web_ui,
-        search_attributes=type_names(SEARCH_ATTRIBUTES),
-        retention=CAMPAIGN_RETENTION if home.throw_away else RETENTION,
-    )
     venue_port = free_port()
     venue_url = f"http://{LOOPBACK}:{venue_port}"
     async with Stack(home, env=env, realm=spec.realm, profile=spec.profile, announce=announce) as stack:
-        _, _, temporal = await asyncio.gather(
-            migrate(database_url), stack.start(_exchange(home, spec, venue_port)), stack.start_temporal(options)
+        _, _, client = await asyncio.gather(
+            migrate(database_url), stack.start(_exchange(home, spec, venue_port)), _temporal(stack, spec)
         )
         stack.publish(exchange=venue_url)
-        admin = await connect(temporal.address)
+        address = stack.state.temporal_address
         starting = stack.start_all(
             [
-                _worker(number, roles, spec, venue_url=venue_url, database_url=database_url, temporal=temporal.address)
+                _worker(number, roles, spec, venue_url=venue_url, database_url=database_url, temporal=address)
                 for number, roles in enumerate(spec.worker_roles, start=1)
             ]
         )
-        await asyncio.gather(starting, make_current(admin, deployment=DEPLOYMENT, build_id=LOCAL_BUILD))
-        client = await _client(temporal.address, perennial_plugin())
+        await asyncio.gather(starting, make_current(client, deployment=DEPLOYMENT, build_id=LOCAL_BUILD))
         yield House(stack, client, spec, database_url, venue_url)
 
 
-async def _client(address: str, plugin: object) -> Client:
-    from temporalio.client import Client
+async def _temporal(stack: Stack, spec: HouseSpec) -> Client:
+    """A client of the stack's own server, started now, or of the configured service, given our search attributes."""
+    from workers.runtime.starting import connect
+    from workers.stack.temporal_admin import ensure_search_attributes, type_names
+    from workers.stack.temporal_server import CAMPAIGN_RETENTION, RETENTION, TemporalOptions
+    from workflows.names import SEARCH_ATTRIBUTES
 
-    return await Client.connect(address, plugins=[plugin])  # type: ignore[list-item]
+    wanted = type_names(SEARCH_ATTRIBUTES)
+    target = ""
+    if not spec.configured_temporal:
+        retention = CAMPAIGN_RETENTION if stack.home.throw_away else RETENTION
+        options = TemporalOptions(ui=spec.web_ui, search_attributes=wanted, retention=retention)
+        target = (await stack.start_temporal(options)).address
+    client = await connect(target=target, codec_active=spec.codec_active, codec_keys=spec.codec_keys)
+    if spec.configured_temporal:
+        await ensure_search_attributes(client, client.namespace, wanted)
+    return client
 
 
 def _exchange(home: Home, spec: HouseSpec, port: int) -> Part:
@@ -168,8 +177,7 @@ def _worker(number: int, roles: str, spec: HouseSpec, *, venue_url: str, databas
         VENUE,
         "--venue-url",
         venue_url,
-        "--temporal",
-        temporal,
+        *(("--temporal", temporal) if temporal else ()),
         "--health-port",
         str(port),
         "--primary",
