@@ -62,8 +62,8 @@ def test_it_trades_through_a_crash_and_a_kill(demo: Said) -> None:
     said = demo.answer
     assert said["kills"] == 1
     assert said["differences"] == 0
-    assert said["days"] == 5
-    assert said["decisions"] == 120
+    assert said["days"] == 4
+    assert said["decisions"] == 96
     assert said["orders"] > 4
     assert said["fills"] > 4
     assert said["model_calls"] >= 2 * (said["decisions"] - said["abstentions"])
