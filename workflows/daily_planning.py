@@ -8,7 +8,6 @@ from datetime import datetime
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError, is_cancelled_exception
-from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.market.calls import OBSERVE_CALL, REPLAYED_OBSERVE_CALL, MarketCalls
@@ -20,9 +19,9 @@ with workflow.unsafe.imports_passed_through():
     from trading.contract import Contract
     from trading.planning.hours import period_of_day
     from trading.planning.models import Unwatched
-    from workflows.names import AS_OF, TASK_TIMEOUT, QueueRole, task_queue
-    from workflows.options import at, labels
-    from workflows.periods import PeriodKind, PeriodRequest, nominal_time, period_workflow
+    from workflows.names import AS_OF, QueueRole, task_queue
+    from workflows.options import at
+    from workflows.periods import PeriodKind, PeriodRequest, nominal_time, run_period
 
 
 class PlanResult(Contract):
@@ -105,22 +104,9 @@ class DailyPlanning:
 
 
 async def plan_day(request: PeriodRequest) -> PlanResult:
-    """Plan a day as a child of the calling workflow, and wait for the plan.
-
-    The caller owns the market's clock: `request` has its `as_of`, symbols and playbook. Planned twice is planned once.
-    """
+    """Plan a day as a child of the calling workflow, and wait for the plan. Planned twice is planned once."""
     if request.as_of is None:
         raise ValueError("a caller that plans a day says its time: as_of is missing")
-    as_of = request.as_of
-    day = period_of_day(request.hours.day_of(as_of))
-    result: PlanResult = await workflow.execute_child_workflow(
-        DailyPlanning.run,
-        request,
-        id=period_workflow(request.realm, PeriodKind.DAILY_PLANNING, day),
-        task_queue=task_queue(request.realm, QueueRole.DECISIONS),
-        task_timeout=TASK_TIMEOUT,
-        parent_close_policy=ParentClosePolicy.ABANDON,
-        static_summary=f"plan of {day}",
-        search_attributes=labels(realm=request.realm, accounts=request.accounts, as_of=as_of),
-    )
+    day = period_of_day(request.hours.day_of(request.as_of))
+    result: PlanResult = await run_period(DailyPlanning.run, PeriodKind.DAILY_PLANNING, request, period=day)
     return result

@@ -54,6 +54,10 @@ def desk_workflow(realm: str, account: str) -> str:
     return f"{realm}/desk/{account}"
 
 
+def watch_workflow(realm: str) -> str:
+    return f"{realm}/watch"
+
+
 def campaign_workflow(realm: str) -> str:
     return f"{realm}/campaign"
 
@@ -93,6 +97,9 @@ class Signal(StrEnum):
     SETTLED = "settled"
     READY = "ready"
     TURN = "turn"
+    DECIDED = "decided"
+    PLANNED = "planned"
+    PLAYBOOK = "playbook"
     PLACED = "placed"
     EXPECT = "expect"
     FILLED = "filled"

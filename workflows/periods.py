@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
+from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import Field
 
     from trading.contract import Contract, Utc
     from trading.planning.hours import MarketHours
+    from workflows.names import TASK_TIMEOUT, QueueRole, task_queue
+    from workflows.options import labels
+    from workflows.protocol import Approvals
 
 ALL_ACCOUNTS = "all"
 """The account part of the id of a period job that serves all accounts at once."""
@@ -49,6 +55,23 @@ class PeriodRequest(Contract):
     market_is_replayed: bool = False
     in_campaign: bool = False
     playbook_hash: str | None = None
+    approvals: Approvals = Field(default="expire", description="how a campaign answers what waits for a person")
+
+
+class PeriodDone(Contract):
+    """What a period job came to, made by this run or by an earlier one.
+
+    `is_due` is false where the nominal time is not the period's last day: nothing was done. `playbook_version` names
+    the version that the job activated, if it did.
+    """
+
+    kind: PeriodKind
+    period: str
+    is_due: bool = True
+    already_done: bool = False
+    report_hash: str | None = None
+    playbook_version: str | None = None
+    playbook_hash: str | None = None
 
 
 def period_workflow(realm: str, kind: PeriodKind, period: str, *, account: str = ALL_ACCOUNTS) -> str:
@@ -67,3 +90,22 @@ def nominal_time(request: PeriodRequest) -> datetime:
     scheduled = workflow.info().typed_search_attributes.get(SCHEDULED_START)
     at = scheduled if scheduled is not None else workflow.info().start_time
     return at.astimezone(UTC).replace(microsecond=0)
+
+
+async def run_period(job: Callable[..., Any], kind: PeriodKind, request: PeriodRequest, *, period: str) -> Any:
+    """Run a period job as a child of the calling workflow, and wait for its result. Run twice is run once.
+
+    `job` is the run method of the job's workflow. The caller owns the market's clock: `request` has its `as_of`.
+    """
+    if request.as_of is None:
+        raise ValueError(f"a caller that runs {kind.value} says its time: as_of is missing")
+    return await workflow.execute_child_workflow(
+        job,
+        request,
+        id=period_workflow(request.realm, kind, period),
+        task_queue=task_queue(request.realm, QueueRole.DECISIONS),
+        task_timeout=TASK_TIMEOUT,
+        parent_close_policy=ParentClosePolicy.ABANDON,
+        static_summary=f"{kind.value} {period}",
+        search_attributes=labels(realm=request.realm, accounts=request.accounts, as_of=request.as_of),
+    )

@@ -41,11 +41,16 @@ class Watched(Contract):
 
 
 class Settled(Contract):
-    """An entity has handled a tick. `also` names entities that it told something, to be ticked next."""
+    """An entity has handled a tick. `also` names entities that it told something, to be ticked next.
+
+    `started` are the decisions that it started, in the order in which they pass the gate: the coordinator grants their
+    turns and waits for each to be `Decided`.
+    """
 
     number: int
     watched: Watched
     also: tuple[str, ...] = ()
+    started: tuple[str, ...] = ()
     closed: bool = False
 
 
@@ -68,6 +73,20 @@ class DecisionResult(Contract):
     watched: tuple[Watched, ...] = ()
     also: tuple[str, ...] = Field(default=(), description="entities that were told something and must be ticked")
     already_decided: bool = False
+
+
+class Decided(Contract):
+    """A decision that is nobody's child tells its coordinator how it ended."""
+
+    workflow_id: str
+    result: DecisionResult
+
+
+class PlaybookNews(Contract):
+    """Another playbook is active in the realm: entities read it before they do anything else."""
+
+    version: str
+    playbook_hash: str
 
 
 class Ready(Contract):
