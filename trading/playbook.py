@@ -26,10 +26,11 @@ VERSION_LENGTH = 12
 
 
 class Principle(Contract):
-    """A sentence the agent decides by; models quote it by id (C08)."""
+    """A sentence the agent decides by; models quote it by id (C08). `author` is the person who gave it, if one did."""
 
     id: str = Field(pattern=r"^P[0-9]{2,4}$")
-    text: str = Field(min_length=1, max_length=400)
+    text: str = Field(min_length=1, max_length=400, pattern=r"^[^\r\n]*$")
+    author: str | None = Field(default=None, min_length=1, max_length=80, pattern=r"^[^\r\n]*$")
 
 
 class PromptSet(Contract):
@@ -154,6 +155,17 @@ def revised(
     return following if diff(playbook, following) else playbook
 
 
+def with_principles(playbook: Playbook, texts: Iterable[str], *, author: str | None = None) -> tuple[Principle, ...]:
+    """The principles of `playbook` and after them those of `texts` that it does not have, under the next free ids."""
+    known = list(playbook.principles)
+    number = max((int(each.id[1:]) for each in known), default=0)
+    for text in texts:
+        if all(each.text != text for each in known):
+            number += 1
+            known.append(Principle(id=f"P{number:02d}", text=text, author=author))
+    return tuple(known)
+
+
 def _versioned(**content: Any) -> Playbook:
     unversioned = Playbook(version="", **content)
     return unversioned.model_copy(update={"version": _version(_content(unversioned))})
@@ -213,7 +225,9 @@ def diff(old: Playbook, new: Playbook) -> tuple[Change, ...]:
 def _texts(rows: Iterable[BaseModel], key: str) -> dict[str, str]:
     texts = {}
     for row in rows:
-        values = _plain_values(row.model_dump(mode="python"))
+        values = {
+            key: value for key, value in _plain_values(row.model_dump(mode="python")).items() if value is not None
+        }
         name = values.pop(key)
         texts[name] = next(iter(values.values())) if len(values) == 1 else canonical_json(values)
     return texts

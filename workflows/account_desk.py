@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from trading.risk.gate import gate
     from trading.risk.models import Exposure, GateAnswer, GateRequest, Mode
     from workflows.hands import TakenByHand
-    from workflows.names import MODE, Signal, Update, guard_workflow
+    from workflows.names import MODE, PLAYBOOK, Signal, Update, guard_workflow
     from workflows.protocol import (
         DeskRequest,
         DeskState,
@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         LeaveRequest,
         ModeChange,
         ModeChanged,
+        PlaybookNews,
         Settlement,
     )
 
@@ -49,7 +50,9 @@ class AccountDesk(TakenByHand):
     def __init__(self, request: DeskRequest) -> None:
         self._request = request
         self._state = request.state
+        self._playbook_hash = request.playbook_hash
         self._policy: Policy | None = None
+        self._policy_of = ""
         self._one_at_a_time = asyncio.Lock()
         self._one_gate_row = asyncio.Lock()
         self._closing = False
@@ -57,7 +60,7 @@ class AccountDesk(TakenByHand):
     @workflow.run
     async def run(self, request: DeskRequest) -> None:
         """Serve until closed; continue as new when the server suggests it, with every answer that still matters."""
-        self._policy = await self._load_policy()
+        await self._take_policy()
         if self._state is None:
             self._state = DeskState(exposure=await self._load_exposure())
         self._show()
@@ -66,7 +69,8 @@ class AccountDesk(TakenByHand):
             await self._run_errands()
         await workflow.wait_condition(workflow.all_handlers_finished)
         if not self._closing:
-            workflow.continue_as_new(request.model_copy(update={"state": self._state}))
+            kept = {"state": self._state, "playbook_hash": self._playbook_hash}
+            workflow.continue_as_new(request.model_copy(update=kept))
 
     @workflow.update(name=Update.RESERVE, description="Ask for a permit; asked again, the same answer is given")
     async def reserve(self, wish: GateRequest) -> GateAnswer:
@@ -74,6 +78,7 @@ class AccountDesk(TakenByHand):
             state = await self._ready()
             if wish.request_id in state.answers:
                 return state.answers[wish.request_id]
+            await self._take_policy()
             promised = state.exposure.reservations
             ledger = await self._load_exposure()
             await self._defend(wish, ledger)
@@ -117,6 +122,11 @@ class AccountDesk(TakenByHand):
     def _check_change(self, change: ModeChange) -> None:
         if not change.reason.strip() or not change.who.strip():
             raise ApplicationError("a change of mode names who and why: both must be given", type="ReasonMissing")
+
+    @workflow.signal(name=Signal.PLAYBOOK, description="Another playbook is active: its limits bind the next wish")
+    def playbook(self, news: PlaybookNews) -> None:
+        self._playbook_hash = news.playbook_hash
+        workflow.upsert_search_attributes([PLAYBOOK.value_set(news.version)])
 
     @workflow.signal(description="End this desk; its account stays in the ledger")
     def close(self) -> None:
@@ -252,10 +262,14 @@ class AccountDesk(TakenByHand):
         await workflow.wait_condition(lambda: self._state is not None and self._policy is not None)
         return self._current
 
-    async def _load_policy(self) -> Policy:
-        return await workflow.execute_local_activity_method(
-            VerificationCalls.policy, PlaybookRequest(playbook_hash=self._request.playbook_hash), **STORE_CALL
-        )
+    async def _take_policy(self) -> None:
+        """Read the limits of the newest playbook, where they are not known yet."""
+        while self._policy_of != self._playbook_hash:
+            newest = self._playbook_hash
+            self._policy = await workflow.execute_local_activity_method(
+                VerificationCalls.policy, PlaybookRequest(playbook_hash=newest), **STORE_CALL
+            )
+            self._policy_of = newest
 
     async def _load_exposure(self) -> Exposure:
         return await workflow.execute_local_activity_method(

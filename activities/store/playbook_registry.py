@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.blobs import keep_blob, load_blob
 from activities.store.engine import Database
-from activities.store.port import PlaybookRefused, RegisteredPlaybook
-from activities.store.tables import AuditRow, PlaybookRow
+from activities.store.port import PlaybookRefused, RegisteredPlaybook, Revised, ReviseRequest
+from activities.store.tables import AuditRow, PlaybookRow, RevisionRow
 from trading.ids import content_hash
-from trading.playbook import Playbook, first_playbook, from_json, to_json
-from trading.policy.table import loosens
+from trading.playbook import Playbook, first_playbook, from_json, revised, to_json, with_principles
+from trading.policy.table import changed, loosens
 
 PLAYBOOK_TYPE = "application/vnd.perennial.playbook+json"
+LIVE = "live"
 CANDIDATE, ACTIVE, RETIRED = "candidate", "active", "retired"
 
 
@@ -25,7 +27,7 @@ class PlaybookRows:
 
     _database: Database
 
-    async def active_playbook(self, realm: str) -> RegisteredPlaybook:
+    async def active_playbook(self, realm: str, *, first: Playbook | None = None) -> RegisteredPlaybook:
         async with self._database.read() as connection:
             found = await _active(connection, realm)
         if found is not None:
@@ -35,7 +37,7 @@ class PlaybookRows:
             found = await _active(connection, realm)
             if found is not None:
                 return found
-            first, why = first_playbook(), "nothing was registered yet"
+            first, why = first or first_playbook(), "nothing was registered yet"
             await self._insert(connection, realm, first, ACTIVE, created_from="first use", who="perennial", why=why)
             return await _known(connection, realm, first.version)
 
@@ -92,6 +94,43 @@ class PlaybookRows:
             await self._audit(connection, realm, what, reason=reason, who=who)
             return await _known(connection, realm, wanted.version)
 
+    async def revise_playbook(self, request: ReviseRequest) -> Revised:
+        _signed(request.why, request.who)
+        realm = request.realm
+        await self.active_playbook(realm)
+        async with self._database.write() as connection:
+            await self._database.serialise(connection, realm, "playbooks")
+            done = await _revision(connection, realm, request.operation_id)
+            if done is not None:
+                return done
+            active = await _active(connection, realm)
+            assert active is not None, "the registry has an active version from its first use on"
+            before = await _text(connection, active)
+            after = next_version(before, request)
+            waits_for = what_waits(before, after, realm=realm)
+            is_new = after.version != before.version
+            becomes_active = request.activate and (not waits_for or request.approved_by is not None)
+            if is_new and await _find(connection, realm, after.version) is None:
+                origin = {"created_from": request.created_from, "who": request.who, "why": request.why}
+                await self._insert(connection, realm, after, CANDIDATE, **origin)
+            if is_new and becomes_active:
+                await _set(connection, realm, active.version, status=RETIRED)
+                await _set(connection, realm, after.version, status=ACTIVE, replaced=active.version)
+                what, who = f"activate {after.version} after {active.version}", request.approved_by or request.who
+                await self._audit(connection, realm, what, reason=request.why, who=who)
+            row = {
+                "realm": realm,
+                "operation_id": request.operation_id,
+                "version_before": active.version,
+                "version": after.version,
+                "is_active": becomes_active or not is_new,
+                "waits_for": json.dumps(waits_for),
+            }
+            await self._database.add(connection, RevisionRow, row)
+            done = await _revision(connection, realm, request.operation_id)
+            assert done is not None, "the row was inserted in this transaction"
+            return done
+
     async def _insert(
         self,
         connection: AsyncConnection,
@@ -142,6 +181,41 @@ class PlaybookRows:
                 "at": datetime.now(UTC),
             },
         )
+
+
+def next_version(playbook: Playbook, request: ReviseRequest) -> Playbook:
+    """The playbook with the request in it; raises `PlaybookRefused` for what the policy does not allow."""
+    try:
+        return revised(
+            playbook,
+            policy=changed(playbook.policy, **dict(request.policy_changes)),
+            principles=with_principles(playbook, request.principles, author=request.author),
+            strategies=request.strategies,
+        )
+    except ValueError as wrong:
+        raise PlaybookRefused("not_allowed", str(wrong)) from wrong
+
+
+def what_waits(before: Playbook, after: Playbook, *, realm: str) -> tuple[str, ...]:
+    """What a person must approve: limits that loosen, and in the live realm another set of strategies (X52)."""
+    promotes = realm == LIVE and before.strategies != after.strategies
+    return (*loosens(before.policy, after.policy), *(("strategies",) if promotes else ()))
+
+
+async def _revision(connection: AsyncConnection, realm: str, operation_id: str) -> Revised | None:
+    mine = and_(RevisionRow.realm == realm, RevisionRow.operation_id == operation_id)
+    row = (await connection.execute(select(RevisionRow.__table__).where(mine))).mappings().one_or_none()
+    if row is None:
+        return None
+    return Revised(
+        operation_id=operation_id,
+        version_before=row["version_before"],
+        version=row["version"],
+        playbook_hash=(await _known(connection, realm, row["version"])).content_hash,
+        is_active=row["is_active"],
+        changed=row["version"] != row["version_before"],
+        waits_for=tuple(json.loads(row["waits_for"])),
+    )
 
 
 def _signed(reason: str, who: str) -> None:

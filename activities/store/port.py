@@ -7,6 +7,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
+from pydantic import Field
+
 from activities.exchange.port import PreparedOrder, VenueAnswer
 from trading.contract import Contract, Utc
 from trading.decision.models import (
@@ -25,6 +27,7 @@ from trading.planning.hours import MarketHours
 from trading.planning.models import DayNumbers, DayPlan
 from trading.playbook import Playbook
 from trading.risk.models import Exposure, GateAnswer, Mode
+from trading.strategies.models import Strategy
 
 
 class StoreUnavailable(Exception):
@@ -302,7 +305,7 @@ class Periods(Protocol):
 class PlaybookRefused(ValueError):
     """A playbook that cannot be made active; the message says why and what is allowed.
 
-    `code` is `unknown_version`, `loosens`, `nothing_earlier` or `no_reason`.
+    `code` is `unknown_version`, `loosens`, `nothing_earlier`, `no_reason` or `not_allowed`.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -327,11 +330,54 @@ class RegisteredPlaybook(Contract):
     replaced: str | None = None
 
 
-class PlaybookRegistry(Protocol):
-    """The playbook's versions of a lasting realm. A version is never changed, only its status is."""
+class ReviseRequest(Contract):
+    """A next version of the realm's active playbook, made once for its operation id.
 
-    async def active_playbook(self, realm: str) -> RegisteredPlaybook:
-        """The active version; where the realm has none yet, the first playbook is registered and active."""
+    `policy_changes` are (field, new value); `principles` and `strategies` come into the playbook: sentences that it has
+    already are not repeated, strategies take the place of all. With `activate` the version becomes the active one,
+    unless it loosens a limit, or promotes strategies in the live realm, and nobody has approved that.
+    """
+
+    realm: str
+    operation_id: str
+    created_from: str
+    why: str
+    who: str
+    policy_changes: tuple[tuple[str, str], ...] = ()
+    principles: tuple[str, ...] = ()
+    strategies: tuple[Strategy, ...] | None = None
+    activate: bool = True
+    approved_by: str | None = Field(default=None, description="the person who approved what loosens")
+    author: str | None = Field(default=None, description="the person whose words the principles are")
+
+
+class Revised(Contract):
+    """What came of a revision. `waits_for` names what a person must approve before the version may be active.
+
+    `changed` is false where the active playbook held all of it already; then `version` is the active one.
+    """
+
+    operation_id: str
+    version_before: str
+    version: str
+    playbook_hash: str
+    is_active: bool
+    changed: bool = True
+    waits_for: tuple[str, ...] = ()
+
+
+class PlaybookRegistry(Protocol):
+    """The playbook's versions of a realm. A version is never changed, only its status is."""
+
+    async def active_playbook(self, realm: str, *, first: Playbook | None = None) -> RegisteredPlaybook:
+        """The active version; where the realm has none yet, `first` or the house's own is registered and active."""
+        ...
+
+    async def revise_playbook(self, request: ReviseRequest) -> Revised:
+        """Make the next version and register it; the same operation id again returns what came of the first time.
+
+        Raises `PlaybookRefused` for a change that the policy does not allow, and for an empty reason or name.
+        """
         ...
 
     async def register_playbook(

@@ -357,6 +357,18 @@ class PlaybookRow(Row):
     created_at: Mapped[datetime] = mapped_column(info=WALL)
 
 
+class RevisionRow(Row):
+    """A revision of the playbook that was asked for, once for its operation id, and what it came to."""
+
+    __tablename__ = "revisions"
+    realm: Mapped[str] = mapped_column(primary_key=True)
+    operation_id: Mapped[str] = mapped_column(primary_key=True)
+    version_before: Mapped[str]
+    version: Mapped[str]
+    is_active: Mapped[bool]
+    waits_for: Mapped[str]
+
+
 class AuditRow(Row):
     """Who changed what about an account; written with the change, in its transaction."""
 

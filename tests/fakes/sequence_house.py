@@ -43,6 +43,7 @@ from activities.planning.surveying import SurveyCalls
 from activities.store.calls import StoreCalls
 from activities.store.migrate import migrate
 from activities.store.open import Store, open_store
+from activities.store.revising import RevisingCalls
 from trading.decision.models import DecisionHead, Role
 from trading.ids import client_order_id, decision_id
 from trading.orders.models import Leg, OrderReport, OrderRequest, OrderType, Side, TimeInForce
@@ -428,6 +429,7 @@ class SequenceHouse:
                     VerificationCalls(store, store),
                     FusionCalls(store, store, store),
                     PlanningCalls(store),
+                    RevisingCalls(store),
                 ),
             ),
             (self.queue(QueueRole.CALLS), (), (AskCalls(),)),

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import select
 
 from activities.store.open import Store
-from activities.store.port import PlaybookRefused
+from activities.store.port import PlaybookRefused, Revised, ReviseRequest
 from activities.store.tables import AuditRow
-from trading.playbook import Playbook, first_playbook, revised
+from trading.playbook import Playbook, first_playbook, from_json, revised
 from trading.policy.table import changed
+from trading.strategies.library import STRATEGIES
 
 REALM = "simulated"
 FIRST = first_playbook()
@@ -85,3 +86,90 @@ async def test_what_cannot_be_activated_says_why(store: Store) -> None:
     with pytest.raises(PlaybookRefused) as nothing:
         await store.rollback_playbook(REALM, **SIGNED)
     assert nothing.value.code == "nothing_earlier"
+
+
+async def revise(store: Store, operation: str, **given: object) -> Revised:
+    fields = {"realm": REALM, "operation_id": operation, "created_from": "test", "why": "to learn", "who": "a test"}
+    return await store.revise_playbook(ReviseRequest.model_validate({**fields, **given}))
+
+
+async def text_of(store: Store, done: Revised) -> Playbook:
+    return from_json(await store.get(done.playbook_hash))
+
+
+TIGHT = (("max_trade_fraction", "0.03"),)
+LOOSE = (("max_trade_fraction", "0.10"), ("max_position_fraction", "0.12"))
+
+
+async def test_a_revision_that_tightens_is_active_at_once_and_made_once(store: Store) -> None:
+    done = await asyncio.gather(*(revise(store, "month-1", policy_changes=TIGHT) for _ in range(3)))
+    assert len(set(done)) == 1
+    first = done[0]
+    assert (first.version_before, first.is_active, first.waits_for) == (FIRST.version, True, ())
+    assert (await store.active_playbook(REALM)).version == first.version
+    assert (await text_of(store, first)).policy.max_trade_fraction == TIGHTER.policy.max_trade_fraction
+    later = await revise(store, "month-2", policy_changes=(("max_trade_fraction", "0.02"),))
+    again = await revise(store, "month-1", policy_changes=TIGHT)
+    assert again == first, "asked again, it says what came of it then"
+    assert (await store.active_playbook(REALM)).version == later.version
+    assert len(await store.playbooks(REALM)) == 3
+
+
+async def test_a_revision_that_loosens_waits_as_a_candidate_until_a_person_approves(store: Store) -> None:
+    done = await revise(store, "month-1", policy_changes=LOOSE)
+    assert (done.is_active, done.waits_for) == (False, ("max_trade_fraction", "max_position_fraction"))
+    assert (await store.active_playbook(REALM)).version == FIRST.version
+    approved = await revise(store, "month-1:approved", policy_changes=LOOSE, approved_by="anna")
+    assert (approved.version, approved.is_active) == (done.version, True)
+    assert (await store.active_playbook(REALM)).version == done.version
+    assert (f"activate {done.version} after {FIRST.version}", "anna") in await audit(store)
+
+
+async def test_strategies_are_promoted_by_evolution_on_paper_and_by_a_person_in_the_live_realm(store: Store) -> None:
+    fewer = tuple(STRATEGIES.values())[:3]
+    for realm, waits_for in (("paper", ()), ("live", ("strategies",))):
+        done = await revise(store, "week-5", realm=realm, strategies=fewer)
+        assert (done.is_active, done.waits_for) == (not waits_for, waits_for)
+        assert (await text_of(store, done)).strategies == fewer
+
+
+async def test_principles_come_under_the_next_ids_and_a_known_sentence_changes_nothing(store: Store) -> None:
+    said = ("Sell into strength.", FIRST.principles[0].text)
+    done = await revise(store, "know-1", principles=said, author="anna")
+    added = (await text_of(store, done)).principles[len(FIRST.principles) :]
+    assert [(each.id, each.text, each.author) for each in added] == [("P09", said[0], "anna")]
+    same = await revise(store, "know-2", principles=said)
+    assert (same.changed, same.is_active, same.version) == (False, True, done.version)
+
+
+async def test_a_candidate_is_made_without_being_active(store: Store) -> None:
+    done = await revise(store, "week-5", policy_changes=TIGHT, activate=False)
+    assert not done.is_active
+    assert [row.status for row in await store.playbooks(REALM)] == ["active", "candidate"]
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"policy_changes": (("max_trade_fraction", "7"),)}, "not_allowed"),
+        ({"policy_changes": (("luck", "7"),)}, "not_allowed"),
+        ({"principles": ("x" * 401,)}, "not_allowed"),
+        ({"principles": ("two\nlines",)}, "not_allowed"),
+        ({"why": " "}, "no_reason"),
+    ],
+)
+async def test_a_revision_that_is_not_allowed_leaves_everything_as_it_was(
+    store: Store, given: dict[str, object], code: str
+) -> None:
+    with pytest.raises(PlaybookRefused) as refused:
+        await revise(store, "wrong", **given)
+    assert refused.value.code == code
+    assert await store.playbooks(REALM) == () or len(await store.playbooks(REALM)) == 1
+
+
+async def test_a_campaigns_realm_begins_with_its_own_playbook(store: Store) -> None:
+    assert (await store.active_playbook("replay-1", first=TIGHTER)).version == TIGHTER.version
+    assert (await store.active_playbook("replay-1", first=FIRST)).version == TIGHTER.version
+    done = await revise(store, "month-1", realm="replay-1", policy_changes=(("max_trade_fraction", "0.02"),))
+    assert done.version_before == TIGHTER.version
+    assert await store.digest("replay-1") == await store.digest("replay-1")

@@ -29,7 +29,7 @@ from trading.decision.models import (
 )
 from trading.facts.models import Fact, MarketSnapshot
 from trading.money import plain
-from trading.playbook import Playbook
+from trading.playbook import Playbook, Principle
 from trading.policy.model import Policy
 
 __all__ = [
@@ -161,11 +161,16 @@ def _task_block(playbook: Playbook, ground: Ground, recall: Recall | None) -> st
     known = {principle.id for principle in playbook.principles}
     items = () if recall is None else recall.items
     learned = [item for item in items if item.kind == "principle" and item.id not in known]
-    lines = [PRINCIPLES_HEADING, *(f"- {principle.id}: {principle.text}" for principle in playbook.principles)]
+    lines = [PRINCIPLES_HEADING, *(_principle(each) for each in playbook.principles)]
     if learned:
         lines.append(fenced("Principles from memory", [_memory(item) for item in learned]))
     lines += ["", *_limits(playbook.policy, ground), "", playbook.prompts.task]
     return "\n".join(lines)
+
+
+def _principle(principle: Principle) -> str:
+    said_by = "" if principle.author is None else f" (given by {principle.author})"
+    return f"- {principle.id}: {principle.text}{said_by}"
 
 
 def _limits(policy: Policy, ground: Ground) -> list[str]:

@@ -57,6 +57,7 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
     from activities.reports.rendering import TemplateRenderer
     from activities.reports.source import StoreSource
     from activities.store.calls import StoreCalls
+    from activities.store.revising import RevisingCalls
     from workflows.registry import WORKFLOWS
 
     records = StoreCalls(store)
@@ -71,6 +72,7 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
             *_activities_of(checks),
             *_activities_of(FusionCalls(store, store, store)),
             *_activities_of(PlanningCalls(store)),
+            *_activities_of(RevisingCalls(store)),
             *_activities_of(reports),
         ],
     )

@@ -333,9 +333,20 @@ def upgrade() -> None:
         sa.Column("created_at", UtcTime(), nullable=False),
         sa.PrimaryKeyConstraint("realm", "version", name=op.f("pk_playbooks")),
     )
+    op.create_table(
+        "revisions",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("operation_id", sa.Text(), nullable=False),
+        sa.Column("version_before", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("is_active", sa.Boolean(), nullable=False),
+        sa.Column("waits_for", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "operation_id", name=op.f("pk_revisions")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("revisions")
     op.drop_table("playbooks")
     op.drop_table("gates")
     op.drop_table("findings")
