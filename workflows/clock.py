@@ -64,7 +64,9 @@ class MarketTime:
         """What happened, according to the ticks that are being handled."""
         return tuple(event for tick in self._handling for event in tick.events)
 
-    async def answer(self, watched: Watched, *, also: tuple[str, ...] = (), closed: bool = False) -> None:
+    async def answer(
+        self, watched: Watched, *, also: tuple[str, ...] = (), started: tuple[str, ...] = (), closed: bool = False
+    ) -> None:
         """Tell the coordinator that the ticks taken up are handled, and what is waited for from here on."""
         if self._coordinator is None:
             return
@@ -73,6 +75,8 @@ class MarketTime:
         handle = workflow.get_external_workflow_handle(self._coordinator)
         while self._handling:
             tick = self._handling.pop(0)
-            await handle.signal(Signal.SETTLED, Settled(number=tick.number, watched=watched, also=also, closed=closed))
+            answer = Settled(number=tick.number, watched=watched, also=also, started=started, closed=closed)
+            started = ()  # said once: the coordinator waits for each to end
+            await handle.signal(Signal.SETTLED, answer)
             if closed:
                 self.begin()  # whoever ends answers also the tick that came while it said so

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.market.calls import OBSERVE_CALL, REPLAYED_OBSERVE_CALL, MarketCalls
@@ -19,9 +19,10 @@ with workflow.unsafe.imports_passed_through():
     from trading.contract import Contract
     from trading.planning.hours import period_of_day
     from trading.planning.models import Unwatched
-    from workflows.names import AS_OF, QueueRole, task_queue
+    from workflows.names import AS_OF, QueueRole, Signal, task_queue, watch_workflow
     from workflows.options import at
     from workflows.periods import PeriodKind, PeriodRequest, nominal_time, run_period
+    from workflows.protocol import Planned
 
 
 class PlanResult(Contract):
@@ -52,6 +53,7 @@ class DailyPlanning:
         seen = await asyncio.gather(*(self._observe(request, symbol, as_of) for symbol in survey.symbols))
         made = await self._make(request, as_of, seen, playbook_hash=state.playbook_hash)
         workflow.set_current_details(made.story)
+        await _tell_watch(request, made.kept)
         return PlanResult(kept=made.kept)
 
     async def _survey(self, request: PeriodRequest, as_of: datetime) -> Survey:
@@ -101,6 +103,15 @@ class DailyPlanning:
             unobserved=tuple(one for one in seen if isinstance(one, Unwatched)),
         )
         return await workflow.execute_local_activity_method(PlanningCalls.make_plan, order, **STORE_CALL)
+
+
+async def _tell_watch(request: PeriodRequest, kept: KeptPlan) -> None:
+    """The watch reads the triggers itself; where none watches, the plan still binds every decision."""
+    watch = workflow.get_external_workflow_handle(watch_workflow(request.realm))
+    try:
+        await watch.signal(Signal.PLANNED, Planned(period=kept.period, plan_hash=kept.plan_hash))
+    except ApplicationError:
+        workflow.logger.info("nobody watches the market of %s: the plan of %s waits", request.realm, kept.period)
 
 
 async def plan_day(request: PeriodRequest) -> PlanResult:

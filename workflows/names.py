@@ -100,6 +100,7 @@ class Signal(StrEnum):
     DECIDED = "decided"
     PLANNED = "planned"
     PLAYBOOK = "playbook"
+    DEFEND = "defend"
     PLACED = "placed"
     EXPECT = "expect"
     FILLED = "filled"

@@ -17,7 +17,9 @@ from trading.orders.guarding import GuardState as GuardState
 from trading.orders.guarding import LeaveRequest as LeaveRequest
 from trading.orders.guarding import ReduceRequest as ReduceRequest
 from trading.orders.models import OrderReport, OrderRequest
+from trading.planning.hours import MarketHours
 from trading.risk.models import Exposure, GateAnswer, Mode, Permit
+from trading.watching.models import WatchedTrigger, Watchlist
 
 Approvals = Literal["expire", "grant"]
 """How a campaign answers a proposal that asks for a person: at once, by policy."""
@@ -87,6 +89,58 @@ class PlaybookNews(Contract):
 
     version: str
     playbook_hash: str
+
+
+class Planned(Contract):
+    """A day was planned, or planned again: the watch reads its triggers."""
+
+    period: str
+    plan_hash: str
+
+
+class Defend(Contract):
+    """The watch tells a desk to defend: the market does what it should not. A symbol narrows it to one.
+
+    `numbers` are what was seen and the thresholds that it broke, as text; told again under its id, it is done once.
+    """
+
+    operation_id: str
+    reason: str
+    symbol: str | None = None
+    as_of: Utc
+    numbers: dict[str, str] = Field(default_factory=dict)
+
+
+class WatchState(Contract):
+    """All that a watch carries through continue-as-new. `fired` are the triggers of the plan's day that were met."""
+
+    now: Utc | None = None
+    plan: Watchlist | None = None
+    fired: tuple[WatchedTrigger, ...] = ()
+    playbook: PlaybookNews | None = None
+
+
+class WatchRequest(Contract):
+    """The watch of a realm. Without symbols those of the plan in force are decided, else the `usual` ones.
+
+    `decide_every_s` is a researcher's fixed grid beside the session's start; nothing is decided from `ends_at` on.
+    Without a playbook the realm's active version is taken. A coordinator ticks it; without one, time is the venue's.
+    """
+
+    realm: str
+    venue: str
+    ledger: str
+    accounts: tuple[str, ...] = Field(min_length=1)
+    symbols: tuple[str, ...] = ()
+    usual: tuple[str, ...] = ()
+    hours: MarketHours = MarketHours()
+    coordinator: str | None = None
+    approvals: Approvals = "expire"
+    decide_every_s: int | None = Field(default=None, ge=60, le=86_400)
+    ends_at: Utc | None = None
+    playbook_hash: str | None = None
+    market_is_replayed: bool = False
+    state: WatchState | None = None
 
 
 class Ready(Contract):

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from workflows.account_desk import AccountDesk
 from workflows.daily_planning import DailyPlanning
+from workflows.market_watch import MarketWatch
 from workflows.order_execution import OrderExecution
 from workflows.position_guard import PositionGuard
 from workflows.replay_campaign import ReplayCampaign
 from workflows.trade_decision import TradeDecision
 
-WORKFLOWS: tuple[type, ...] = (TradeDecision, OrderExecution, PositionGuard, AccountDesk, DailyPlanning, ReplayCampaign)
+WORKFLOWS: tuple[type, ...] = (
+    MarketWatch,
+    TradeDecision,
+    OrderExecution,
+    PositionGuard,
+    AccountDesk,
+    DailyPlanning,
+    ReplayCampaign,
+)

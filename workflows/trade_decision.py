@@ -6,6 +6,7 @@ import asyncio
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.market.port import Observation
@@ -19,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approvals import AnsweredByPeople, Approvals
     from workflows.names import ACTION, OUTCOME, Signal
     from workflows.opinions import Opinions
-    from workflows.protocol import DecisionRequest, DecisionResult, Placed, Ready
+    from workflows.protocol import Decided, DecisionRequest, DecisionResult, Placed, Ready
     from workflows.scene import Scene, observe
 
 
@@ -39,6 +40,12 @@ class TradeDecision(AnsweredByPeople):
     @workflow.run
     async def run(self, request: DecisionRequest) -> DecisionResult:
         """Return the decision's summary; one that was taken before is returned as it was, and nothing is done."""
+        result = await self._decide()
+        await self._tell(result)
+        return result
+
+    async def _decide(self) -> DecisionResult:
+        request = self._request
         opened = await workflow.execute_local_activity_method(StoreCalls.open_decision, self._head, **STORE_CALL)
         if opened.finished is not None:
             return DecisionResult(summary=opened.finished, already_decided=True)
@@ -107,6 +114,16 @@ class TradeDecision(AnsweredByPeople):
             Signal.READY, Ready(decision_id=self._head.decision_id, workflow_id=workflow.info().workflow_id)
         )
         await workflow.wait_condition(lambda: self._turn, timeout_summary="turn at the gate")
+
+    async def _tell(self, result: DecisionResult) -> None:
+        """A decision is nobody's child: its coordinator hears how it ended, and what lives on."""
+        if self._request.coordinator is None:
+            return
+        coordinator = workflow.get_external_workflow_handle(self._request.coordinator)
+        try:
+            await coordinator.signal(Signal.DECIDED, Decided(workflow_id=workflow.info().workflow_id, result=result))
+        except ApplicationError:
+            workflow.logger.info("%s is gone; the decision ended without it", self._request.coordinator)
 
     async def _end_for_all(self, outcome: str, *reasons: str) -> DecisionResult:
         return await self._end(

@@ -83,7 +83,7 @@ class PlanningCalls:
     @activity.defn
     async def period_state(self, question: PeriodQuestion) -> PeriodState:
         """Whether the period was planned before, and the playbook that a plan would be made by."""
-        with _record_errors():
+        with record_errors():
             kept = await self._records.find_day_plan(question.realm, question.period)
             name = question.playbook_hash
             if name is None:
@@ -93,7 +93,7 @@ class PlanningCalls:
     @activity.defn
     async def make_plan(self, order: PlanOrder) -> PlanMade:
         """Make the day's plan from snapshots, yesterday's numbers, holdings and memory, and keep the first one."""
-        with _record_errors():
+        with record_errors():
             playbook = from_json(await self._records.get(order.playbook_hash))
             plan = plan_the_day(await self._morning(order, playbook))
             kept = await self._records.keep_day_plan(order.realm, plan)
@@ -150,7 +150,7 @@ class PlanningCalls:
 
 
 @contextmanager
-def _record_errors() -> Iterator[None]:
+def record_errors() -> Iterator[None]:
     """Give the port's errors their stable types, and say which can never succeed."""
     try:
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import and_, func, select
@@ -78,6 +78,18 @@ class DayPlanRows:
             name = (await connection.execute(earlier)).scalar_one_or_none()
             text = None if name is None else await load_blob(connection, name)
         return None if text is None else DayPlan.model_validate_json(text)
+
+    async def day_plan_in_force(
+        self, realm: str, *, as_of: datetime | None, valid: timedelta
+    ) -> tuple[str, DayPlan] | None:
+        mine = [PlanRow.realm == realm, PlanRow.account == ALL, func.length(PlanRow.period) == DAY_LENGTH]
+        if as_of is not None:
+            mine += [PlanRow.as_of <= as_of, PlanRow.as_of > as_of - valid]
+        newest = select(PlanRow.content_hash).where(*mine).order_by(PlanRow.as_of.desc(), PlanRow.period.desc())
+        async with self._database.read() as connection:
+            name = (await connection.execute(newest.limit(1))).scalar_one_or_none()
+            text = None if name is None else await load_blob(connection, name)
+        return None if name is None or text is None else (name, DayPlan.model_validate_json(text))
 
     async def day_numbers(self, realm: str, accounts: Sequence[str], *, day: date, hours: MarketHours) -> DayNumbers:
         start, end = hours.bounds(day)

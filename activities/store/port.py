@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
@@ -427,6 +427,12 @@ class DayPlans(Protocol):
 
     async def day_plan_before(self, realm: str, period: str) -> DayPlan | None:
         """The newest plan of an earlier day."""
+        ...
+
+    async def day_plan_in_force(
+        self, realm: str, *, as_of: datetime | None, valid: timedelta
+    ) -> tuple[str, DayPlan] | None:
+        """The newest plan made up to `as_of` and not longer ago than `valid`, with its hash; the newest without it."""
         ...
 
     async def day_numbers(self, realm: str, accounts: Sequence[str], *, day: date, hours: MarketHours) -> DayNumbers:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from temporalio import workflow
 
-from workflows.protocol import Placed, Ready, Settled
+from workflows.names import Signal
+from workflows.protocol import Decided, Placed, Ready, Settled
 
 
 @workflow.defn(name="TestCoordinator", sandboxed=False)
 class TestCoordinator:
-    """Keeps every `Settled`, `Placed` and `Ready` it is told; `close` ends it."""
+    """Keeps every `Settled`, `Placed`, `Decided` and `Ready` it is told; `close` ends it."""
 
     __test__ = False
 
@@ -17,6 +18,7 @@ class TestCoordinator:
         self._settled: dict[int, Settled] = {}
         self._placed: list[Placed] = []
         self._ready: list[str] = []
+        self._decided: dict[str, Decided] = {}
         self._closing = False
 
     @workflow.run
@@ -36,6 +38,10 @@ class TestCoordinator:
         self._ready.append(wish.workflow_id)
 
     @workflow.signal
+    def decided(self, news: Decided) -> None:
+        self._decided[news.workflow_id] = news
+
+    @workflow.signal
     def close(self) -> None:
         self._closing = True
 
@@ -50,6 +56,15 @@ class TestCoordinator:
         """What executions told, once at least `count` did."""
         await workflow.wait_condition(lambda: len(self._placed) >= count)
         return list(self._placed)
+
+    @workflow.update
+    async def result_of(self, decision: str) -> Decided:
+        """How a decision ended, once it did; its turn at the gate is granted when it asks for one."""
+        await workflow.wait_condition(lambda: decision in self._ready or decision in self._decided)
+        if decision not in self._decided:
+            await workflow.get_external_workflow_handle(decision).signal(Signal.TURN)
+        await workflow.wait_condition(lambda: decision in self._decided)
+        return self._decided[decision]
 
     @workflow.query
     def ready_for_the_gate(self) -> list[str]:

@@ -40,6 +40,7 @@ from activities.models.verification import VerificationCalls
 from activities.planning.binance_listing import BinanceListing
 from activities.planning.calls import PlanningCalls
 from activities.planning.surveying import SurveyCalls
+from activities.planning.watching import WatchCalls
 from activities.store.calls import StoreCalls
 from activities.store.migrate import migrate
 from activities.store.open import Store, open_store
@@ -430,6 +431,7 @@ class SequenceHouse:
                     FusionCalls(store, store, store),
                     PlanningCalls(store),
                     RevisingCalls(store),
+                    WatchCalls(store),
                 ),
             ),
             (self.queue(QueueRole.CALLS), (), (AskCalls(),)),

@@ -12,9 +12,10 @@ from trading.policy.evolution import EvolutionPolicy
 from trading.policy.gate import GatePolicy
 from trading.policy.regimes import BY_DANGER, RegimePolicy
 from trading.policy.review import ReviewPolicy
+from trading.policy.watching import WatchPolicy
 
 
-class Policy(ReviewPolicy, GatePolicy, RegimePolicy, DecisionPolicy, EvolutionPolicy):
+class Policy(WatchPolicy, ReviewPolicy, GatePolicy, RegimePolicy, DecisionPolicy, EvolutionPolicy):
     """All thresholds of one playbook version.
 
     Every field carries its default, bounds, unit, capability, code and looser direction; `trading.policy.table` reads

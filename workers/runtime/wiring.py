@@ -52,6 +52,7 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
     from activities.models.fusing import FusionCalls
     from activities.models.verification import VerificationCalls
     from activities.planning.calls import PlanningCalls
+    from activities.planning.watching import WatchCalls
     from activities.reports.calls import ReportCalls
     from activities.reports.charts import best_drawing
     from activities.reports.rendering import TemplateRenderer
@@ -73,6 +74,7 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
             *_activities_of(FusionCalls(store, store, store)),
             *_activities_of(PlanningCalls(store)),
             *_activities_of(RevisingCalls(store)),
+            *_activities_of(WatchCalls(store)),
             *_activities_of(reports),
         ],
     )

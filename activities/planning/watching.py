@@ -1,0 +1,67 @@
+"""What the watch asks the database: the plan in force with its triggers, and the playbook of its decisions."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from temporalio import activity
+
+from activities.planning.calls import record_errors
+from activities.store.port import Blobs, DayPlans, PlaybookRegistry
+from trading.contract import Contract, Utc
+from trading.planning.models import DayPlan
+from trading.playbook import from_json
+from trading.watching.models import Watchlist
+from trading.watching.triggers import watched_triggers
+
+
+class WatchRecords(DayPlans, PlaybookRegistry, Blobs, Protocol):
+    """What these activities need of the one store."""
+
+
+class WatchQuestion(Contract):
+    """What is to be watched at `as_of`, else by the newest plan; without a playbook the active version counts."""
+
+    realm: str
+    as_of: Utc | None = None
+    playbook_hash: str | None = None
+
+
+class WatchCalls:
+    """Read only; errors as of `StoreCalls`."""
+
+    def __init__(self, records: WatchRecords) -> None:
+        self._records = records
+
+    @activity.defn
+    async def watchlist(self, question: WatchQuestion) -> Watchlist:
+        """The triggers of the plan in force, and the policy's caps on them (C09)."""
+        with record_errors():
+            name = question.playbook_hash
+            if name is None:
+                name = (await self._records.active_playbook(question.realm)).content_hash
+            playbook = from_json(await self._records.get(name))
+            policy = playbook.policy
+            found = await self._records.day_plan_in_force(
+                question.realm, as_of=question.as_of, valid=timedelta(seconds=policy.plan_valid_s)
+            )
+        plain = Watchlist(playbook_hash=name, playbook_version=playbook.version)
+        if found is None:
+            return plain
+        plan_hash, plan = found
+        return plain.model_copy(
+            update={
+                "period": plan.day.isoformat(),
+                "plan_hash": plan_hash,
+                "valid_until": _valid_until(plan, policy.plan_valid_s),
+                "symbols": tuple(item.symbol for item in plan.watch),
+                "triggers": watched_triggers(plan),
+                "triggers_per_symbol": policy.triggers_per_symbol,
+                "triggers_per_day": policy.triggers_per_day,
+            }
+        )
+
+
+def _valid_until(plan: DayPlan, valid_s: int) -> datetime:
+    return plan.as_of + timedelta(seconds=valid_s)

@@ -1,0 +1,225 @@
+"""The watch on real activities and the real server: what starts a decision, and that it starts once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from fakes.coordinator import TestCoordinator
+from fakes.sequence_house import SequenceHouse
+from fakes.told_market import OPENS_AT, SYMBOL, VENUE, Told
+from temporalio.client import WorkflowHandle
+
+from activities.store.port import KeptPlan
+from activities.store.reading import decision_list
+from trading.ids import decision_id
+from trading.planning.models import DayPlan, Level, PriceTrigger, Style, TradeIdea, TriggerKind
+from trading.playbook import first_playbook, revised, to_json
+from trading.policy.table import changed
+from workflows.market_watch import MarketWatch
+from workflows.names import TASK_TIMEOUT, QueueRole, Signal, watch_workflow
+from workflows.protocol import Decided, Planned, PlaybookNews, Settled, WatchRequest, WatchState
+
+OpenHouse = Callable[..., Awaitable[SequenceHouse]]
+SYMBOLS = (SYMBOL, "ETH/USDT")
+ACCOUNTS = ("aggressive", "composite")
+FALL = (7000, 7010, 6700, 6750)
+HOUR = timedelta(hours=1)
+
+
+async def start_watch(house: SequenceHouse, **given: Any) -> WorkflowHandle[Any, Any]:
+    fields: dict[str, Any] = {
+        "realm": house.realm,
+        "venue": VENUE,
+        "ledger": house.ledger,
+        "accounts": house.told.accounts,
+        "symbols": house.told.symbols,
+        "coordinator": house.coordinator_id,
+        "playbook_hash": house.playbook_hash,
+        "market_is_replayed": True,
+    }
+    return await house.client.start_workflow(
+        MarketWatch.run,
+        WatchRequest.model_validate(fields | given),
+        id=watch_workflow(house.realm),
+        task_queue=house.queue(QueueRole.DECISIONS),
+        task_timeout=TASK_TIMEOUT,
+    )
+
+
+async def results(house: SequenceHouse, settled: Settled) -> list[Decided]:
+    """How the decisions of a tick ended, in their order; each gets its turn at the gate when it asks for it."""
+    return [
+        await house.coordinator.execute_update(TestCoordinator.result_of, name, result_type=Decided)
+        for name in settled.started
+    ]
+
+
+async def keep_plan(house: SequenceHouse, *, as_of: datetime = OPENS_AT, **parts: Any) -> KeptPlan:
+    """A plan with a pullback at 6900 for aggressive and composite, and a defence at 6800 where composite holds."""
+    pullback = PriceTrigger(
+        symbol=SYMBOL, kind=TriggerKind.PULLBACK, crosses="down_to", level=Level(fact="f1", price=Decimal(6900))
+    )
+    defend = PriceTrigger(
+        symbol=SYMBOL, kind=TriggerKind.DEFEND, crosses="down_to", level=Level(fact="f2", price=Decimal(6800))
+    )
+    idea = TradeIdea(
+        trigger=pullback,
+        size_fraction=Decimal("0.02"),
+        entry_price=Decimal(6900),
+        stop_price=Decimal(6800),
+        target_price=Decimal(7200),
+        reward_risk=Decimal(3),
+    )
+    plans = [
+        {
+            "account": account,
+            "style": Style(account),
+            "limits": {
+                "max_trade_fraction": "0.05",
+                "max_position_fraction": "0.1",
+                "total_fraction": "0.5",
+                "max_positions": 5,
+                "max_entries": 6,
+                "daily_loss_fraction": "0.05",
+            },
+            "target": {"return_fraction": "0.01"},
+            "tasks": (),
+            "triggers": (pullback, defend) if account == "composite" else (pullback,),
+            "ideas": (idea,),
+            "windows": (),
+            "memory": (),
+        }
+        | parts
+        for account in house.told.accounts
+    ]
+    plan = DayPlan.model_validate(
+        {
+            "realm": house.realm,
+            "day": as_of.date(),
+            "as_of": as_of,
+            "final_at": as_of,
+            "session_start": as_of,
+            "playbook_version": house.told.playbook.version,
+            "trend_regime": "normal",
+            "risk_regime": "normal",
+            "yesterday": {"day": (as_of - timedelta(days=1)).date()},
+            "watch": (),
+            "plans": plans,
+        }
+    )
+    return await house.store.keep_day_plan(house.realm, plan)
+
+
+async def tell_plan(house: SequenceHouse, watch: WorkflowHandle[Any, Any], **given: Any) -> None:
+    kept = await keep_plan(house, **given)
+    await watch.signal(Signal.PLANNED, Planned(period=kept.period, plan_hash=kept.plan_hash))
+
+
+@pytest.mark.temporal
+async def test_at_the_sessions_start_every_symbol_is_decided_once(open_house: OpenHouse) -> None:
+    house = await open_house(Told(symbols=SYMBOLS))
+    watch = await start_watch(house)
+    settled = await house.tick(watch)  # the house opens at 08:00, the session's start
+    ended = await results(house, settled)
+    assert [one.result.summary.head.symbol for one in ended] == list(SYMBOLS)
+    assert {one.result.summary.head.cause for one in ended} == {"plan"}
+    assert settled.watched.wakes_at == OPENS_AT + timedelta(days=1)
+    expected = [decision_id(ledger=house.ledger, symbol=s, as_of=OPENS_AT, cause="plan") for s in SYMBOLS]
+    assert [name.rpartition("/")[2] for name in settled.started] == expected
+    again = await house.tick(watch)
+    assert again.started == (), "the same time is decided once"
+
+
+@pytest.mark.temporal
+async def test_a_grid_adds_its_own_times(open_house: OpenHouse) -> None:
+    house = await open_house(Told())
+    watch = await start_watch(house, decide_every_s=4 * 3600, ends_at=OPENS_AT + timedelta(hours=8))
+    first = await house.tick(watch)
+    await results(house, first)
+    assert first.watched.wakes_at == OPENS_AT + timedelta(hours=4)
+    await house.advance(OPENS_AT + timedelta(hours=2))
+    between = await house.tick(watch)
+    assert between.started == ()
+    await house.advance(OPENS_AT + timedelta(hours=4))
+    on_grid = await house.tick(watch)
+    assert [one.result.summary.head.as_of for one in await results(house, on_grid)] == [OPENS_AT + 4 * HOUR]
+    await house.advance(OPENS_AT + timedelta(hours=8))
+    at_the_end = await house.tick(watch)
+    assert at_the_end.started == (), "nothing is decided when the run ends"
+
+
+@pytest.mark.temporal
+async def test_a_trigger_of_the_plan_is_decided_once_for_who_planned_it(open_house: OpenHouse) -> None:
+    house = await open_house(Told(accounts=ACCOUNTS, hours=[FALL, FALL]))
+    watch = await start_watch(house, accounts=ACCOUNTS)
+    await results(house, await house.tick(watch))
+    await tell_plan(house, watch)
+    told = await house.tick(watch)
+    assert [(level.direction, level.price) for level in told.watched.levels] == [
+        ("below", Decimal(6800)),
+        ("below", Decimal(6900)),
+    ]
+    stop = await house.advance(OPENS_AT + HOUR, *told.watched.levels)
+    crossed = await house.tick(watch, *stop.events)
+    (ended,) = await results(house, crossed)
+    head = ended.result.summary.head
+    assert (head.cause, head.accounts) == ("trigger", ACCOUNTS)
+    trigger = f"{OPENS_AT:%Y-%m-%d}:{SYMBOL}:pullback:6900"
+    assert head.decision_id == decision_id(
+        ledger=house.ledger, symbol=SYMBOL, as_of=head.as_of, cause=f"trigger:{trigger}"
+    )
+    repeated = await house.tick(watch, *stop.events)
+    assert repeated.started == (), "a trigger fires once"
+    stop = await house.advance(OPENS_AT + HOUR, *repeated.watched.levels)
+    defended = await house.tick(watch, *stop.events)
+    (ended,) = await results(house, defended)
+    assert ended.result.summary.head.accounts == ("composite",), "who holds it decides on its defence"
+    assert defended.watched.levels == ()
+
+
+@pytest.mark.temporal
+async def test_the_policy_caps_what_a_plan_may_ask_for(open_house: OpenHouse) -> None:
+    first = first_playbook()
+    none = revised(first, policy=changed(first.policy, triggers_per_symbol=0))
+    house = await open_house(Told(playbook=none))
+    watch = await start_watch(house)
+    await results(house, await house.tick(watch))
+    await tell_plan(house, watch)
+    told = await house.tick(watch)
+    assert [level.price for level in told.watched.levels] == [Decimal(6800)], "a defence is under no cap"
+
+
+@pytest.mark.temporal
+async def test_news_of_a_playbook_counts_for_the_next_decision(open_house: OpenHouse) -> None:
+    house = await open_house(Told())
+    watch = await start_watch(house)
+    await results(house, await house.tick(watch))
+    other = revised(house.told.playbook, policy=changed(house.told.playbook.policy, triggers_per_day=3))
+    name = await house.store.put(to_json(other), media_type="application/json")
+    await watch.signal(Signal.PLAYBOOK, PlaybookNews(version=other.version, playbook_hash=name))
+    await house.advance(OPENS_AT + timedelta(days=1))
+    (ended,) = await results(house, await house.tick(watch))
+    assert ended.result.summary.head.playbook_version == other.version
+
+
+@pytest.mark.temporal
+async def test_what_fired_stays_fired_in_a_new_run(open_house: OpenHouse) -> None:
+    house = await open_house(Told(hours=[FALL]))
+    watch = await start_watch(house)
+    await results(house, await house.tick(watch))
+    await tell_plan(house, watch)
+    told = await house.tick(watch)
+    stop = await house.advance(OPENS_AT + HOUR, *told.watched.levels)
+    await results(house, await house.tick(watch, *stop.events))
+    state: WatchState = await watch.query(MarketWatch.state)
+    assert len(state.fired) == 1
+    await watch.signal(MarketWatch.close)
+    await watch.result()
+    carried = await start_watch(house, state=state)
+    again = await house.tick(carried, *stop.events)
+    assert again.started == ()
+    assert len(await decision_list(house.store, house.realm)) == 2

@@ -1,0 +1,42 @@
+"""The words of a watch: what it waits for in a plan, and which plan is in force."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import Field
+
+from trading.contract import Contract, Utc
+
+Direction = Literal["above", "below"]
+
+
+class WatchedTrigger(Contract):
+    """A price of the plan whose crossing asks for one decision, and the accounts that planned for it."""
+
+    id: str
+    symbol: str
+    direction: Direction
+    price: Decimal = Field(gt=0)
+    kind: str
+    accounts: tuple[str, ...] = Field(min_length=1)
+
+    @property
+    def defends(self) -> bool:
+        """Whether it asks to decide on a held position: such a one is under no cap."""
+        return self.kind == "defend"
+
+
+class Watchlist(Contract):
+    """What the plan in force asks to be watched; without a plan only the playbook is there."""
+
+    playbook_hash: str
+    playbook_version: str
+    period: str | None = None
+    plan_hash: str | None = None
+    valid_until: Utc | None = None
+    symbols: tuple[str, ...] = ()
+    triggers: tuple[WatchedTrigger, ...] = ()
+    triggers_per_symbol: int = 0
+    triggers_per_day: int = 0

@@ -1,0 +1,209 @@
+"""Starts every decision of a realm: at the session's start, on a researcher's grid, at the prices of the plan."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.common import VersioningBehavior
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from activities.exchange.port import Level
+    from activities.planning.watching import WatchCalls, WatchQuestion
+    from activities.store.calls import STORE_CALL
+    from trading.decision.models import DecisionHead
+    from trading.ids import decision_id
+    from trading.watching.due import is_due, next_due
+    from trading.watching.models import WatchedTrigger, Watchlist
+    from trading.watching.triggers import awaited, firing
+    from workflows.clock import MarketTime
+    from workflows.names import TASK_TIMEOUT, Signal, decision_workflow
+    from workflows.options import labels
+    from workflows.protocol import DecisionRequest, Planned, PlaybookNews, Tick, Watched, WatchRequest, WatchState
+    from workflows.trade_decision import TradeDecision
+
+PLAN = "plan"
+TRIGGER = "trigger"
+
+
+@workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+class MarketWatch:
+    """One a realm, always on. It starts decisions and abandons them; what they do is theirs (C09)."""
+
+    @workflow.init
+    def __init__(self, request: WatchRequest) -> None:
+        self._request = request
+        self._state = request.state or WatchState()
+        self._time = MarketTime(coordinator=request.coordinator, as_of=self._state.now)
+        self._asks_for_plan = self._state.plan is None
+        self._closing = False
+
+    @workflow.run
+    async def run(self, request: WatchRequest) -> None:
+        """Watch until closed; continue as new when the server suggests it."""
+        while not self._closing:
+            if self._asks_for_plan:
+                await self._take_plan()
+            self._time.begin()
+            started = await self._decide()
+            await self._time.answer(self._watched(), started=started)
+            self._show()
+            if workflow.info().is_continue_as_new_suggested() and not self._has_news():
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                workflow.continue_as_new(request.model_copy(update={"state": self._state}))
+            await workflow.wait_condition(self._has_news, timeout_summary="the market")
+        self._time.begin()
+        await self._time.answer(Watched(entity=workflow.info().workflow_id), closed=True)
+
+    @workflow.signal(name=Signal.TICK, description="Market time moved")
+    def tick(self, tick: Tick) -> None:
+        self._time.record(tick)
+
+    @workflow.signal(name=Signal.PLANNED, description="A day was planned: read its triggers")
+    def planned(self, news: Planned) -> None:
+        self._asks_for_plan = True
+
+    @workflow.signal(name=Signal.PLAYBOOK, description="Another playbook is active: decide by it from here on")
+    def playbook(self, news: PlaybookNews) -> None:
+        self._keep(playbook=news)
+        self._asks_for_plan = True
+
+    @workflow.signal(description="End this watch; decisions that it started live on")
+    def close(self) -> None:
+        self._closing = True
+
+    @workflow.query(description="The plan in force, and which of its triggers were crossed")
+    def state(self) -> WatchState:
+        return self._state
+
+    def _has_news(self) -> bool:
+        return self._closing or self._time.has_tick or self._asks_for_plan
+
+    async def _take_plan(self) -> None:
+        """The triggers of the plan in force; what fired before on the same day stays fired when it is planned anew."""
+        self._asks_for_plan = False
+        news = self._state.playbook
+        plan = await workflow.execute_local_activity_method(
+            WatchCalls.watchlist,
+            WatchQuestion(
+                realm=self._request.realm,
+                as_of=self._time.known,
+                playbook_hash=news.playbook_hash if news else self._request.playbook_hash,
+            ),
+            **STORE_CALL,
+        )
+        before = self._state.plan
+        is_same_day = before is not None and before.period == plan.period
+        self._keep(plan=plan, fired=self._state.fired if is_same_day else ())
+
+    async def _decide(self) -> tuple[str, ...]:
+        """Start what is due now; the workflow ids of the decisions, in the order in which they pass the gate."""
+        now, since = self._time.known, self._state.now
+        if now is None:
+            return ()
+        self._keep(now=now)
+        if self._request.ends_at is not None and now >= self._request.ends_at:
+            return ()
+        heads = []
+        if is_due(self._request.hours, since=since, now=now, every_s=self._request.decide_every_s):
+            heads = [self._head(symbol, now, cause=PLAN, accounts=self._request.accounts) for symbol in self._symbols]
+        decided = {head.symbol for head in heads}
+        for trigger in self._fired(now):
+            if trigger.symbol not in decided:
+                heads.append(self._head(trigger.symbol, now, cause=TRIGGER, accounts=trigger.accounts, of=trigger))
+        return tuple(await asyncio.gather(*(self._start(head, takes_turns=len(heads) > 1) for head in heads)))
+
+    def _fired(self, now: datetime) -> tuple[WatchedTrigger, ...]:
+        """The triggers that this tick's events crossed, each once."""
+        crossed = [event.level_id.partition("#")[2] for event in self._time.events() if event.level_id is not None]
+        if not crossed or not self._is_in_force(now):
+            return ()
+        fired = firing(self._plan, self._state.fired, crossed)
+        self._keep(fired=(*self._state.fired, *fired))
+        return fired
+
+    def _is_in_force(self, now: datetime) -> bool:
+        return self._plan.valid_until is not None and now < self._plan.valid_until
+
+    def _head(
+        self, symbol: str, now: datetime, *, cause: str, accounts: tuple[str, ...], of: WatchedTrigger | None = None
+    ) -> DecisionHead:
+        request = self._request
+        facts = cause if of is None else f"{cause}:{of.id}"
+        return DecisionHead(
+            decision_id=decision_id(ledger=request.ledger, symbol=symbol, as_of=now, cause=facts),
+            realm=request.realm,
+            venue=request.venue,
+            ledger=request.ledger,
+            symbol=symbol,
+            as_of=now,
+            cause=cause,
+            accounts=accounts,
+            playbook_version=self._plan.playbook_version,
+        )
+
+    async def _start(self, head: DecisionHead, *, takes_turns: bool) -> str:
+        request = self._request
+        name = decision_workflow(request.realm, head.decision_id)
+        try:
+            await workflow.start_child_workflow(
+                TradeDecision.run,
+                DecisionRequest(
+                    head=head,
+                    playbook_hash=self._plan.playbook_hash,
+                    coordinator=request.coordinator,
+                    takes_turns=takes_turns and request.coordinator is not None,
+                    approvals=request.approvals,
+                ),
+                id=name,
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                task_timeout=TASK_TIMEOUT,
+                static_summary=f"{head.symbol} at {head.as_of:%Y-%m-%d %H:%M} ({head.cause})",
+                search_attributes=labels(
+                    realm=request.realm,
+                    accounts=head.accounts,
+                    symbol=head.symbol,
+                    playbook=head.playbook_version,
+                    as_of=head.as_of,
+                ),
+            )
+        except WorkflowAlreadyStartedError:
+            workflow.logger.info("%s is being decided already", name)
+        return name
+
+    def _watched(self) -> Watched:
+        """The plan's prices that are still awaited, and the next time at which everything is decided."""
+        entity, now = workflow.info().workflow_id, self._state.now
+        if now is None:
+            return Watched(entity=entity)
+        due = next_due(self._request.hours, after=now, every_s=self._request.decide_every_s)
+        triggers = awaited(self._plan, self._state.fired) if self._is_in_force(now) else ()
+        levels = tuple(
+            Level(id=f"{entity}#{one.id}", symbol=one.symbol, direction=one.direction, price=one.price)
+            for one in triggers
+        )
+        return Watched(entity=entity, levels=levels, wakes_at=due)
+
+    @property
+    def _symbols(self) -> tuple[str, ...]:
+        return self._request.symbols or self._plan.symbols or self._request.usual
+
+    @property
+    def _plan(self) -> Watchlist:
+        assert self._state.plan is not None  # taken before anything is decided
+        return self._state.plan
+
+    def _show(self) -> None:
+        plan, fired = self._plan, {one.id for one in self._state.fired}
+        lines = [f"plan of {plan.period or 'no day yet'}, playbook {plan.playbook_version}"]
+        lines += [
+            f"- {one.symbol} {one.kind} {one.direction} {one.price:f}{' (crossed)' if one.id in fired else ''}"
+            for one in plan.triggers
+        ]
+        workflow.set_current_details("\n".join(lines))
+
+    def _keep(self, **changes: object) -> None:
+        self._state = self._state.model_copy(update=changes)
