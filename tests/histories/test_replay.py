@@ -188,7 +188,8 @@ def test_a_correction_names_the_answer_it_corrects() -> None:
 def test_a_reduction_asks_the_guard_and_opens_nothing() -> None:
     history = recorded("decision-reduced")
     assert history.children == ()
-    ((name, wish),) = history.signals_sent
+    (name, wish), (told, _) = history.signals_sent
+    assert told == "decided"
     assert (name, wish["reason"]) == ("reduce", "decision")
     assert Decimal("0.35") < Decimal(wish["quantity"]) < Decimal("0.36"), "half of what 5000 USD bought"
 
