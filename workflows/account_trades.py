@@ -16,8 +16,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.store.calls import STORE_CALL, GateRecord, PositionRequest, StoreCalls
     from trading.decision.approval import MANUAL_MODE, AnswerVerb, is_within_collar, proposed_trade
     from trading.decision.models import AccountOutcome, Fusion, FusionOutcome
-    from trading.orders.entries import entry_order, entry_times, outcome_of_order
+    from trading.orders.entries import entry_order, entry_times
     from trading.orders.models import Quote
+    from trading.orders.sending import outcome_of_order
     from trading.risk.models import GateAnswer, Permit
     from trading.risk.wishes import gate_request
     from workflows.approvals import Approvals
@@ -173,7 +174,7 @@ class AccountTrades:
         assert fusion.stop_price is not None  # a verified buy has a stop; the gate refuses one without
         since = view.seen.as_of if view.approved_by is not None else head.as_of
         order = entry_order(head, fusion, permit, quote, as_of=since)
-        times = entry_times(order.type, horizon_hours=fusion.horizon_hours, since=since)
+        times = entry_times(order, permit.terms, horizon_hours=fusion.horizon_hours)
         execution = execution_workflow(head.realm, order.client_order_id)
         await workflow.start_child_workflow(
             OrderExecution.run,
@@ -206,7 +207,7 @@ class AccountTrades:
         self.also.append(guard_workflow(head.realm, account, head.symbol))
         return AccountOutcome(
             account=account,
-            outcome=outcome_of_order(report.status, done="opened"),
+            outcome=outcome_of_order(report, done="opened"),
             reasons=(report.reason,) if report.reason else (),
             permit_id=permit.id,
             notional_usd=permit.notional_usd,
@@ -235,7 +236,7 @@ class AccountTrades:
         self.also.append(guard)
         return AccountOutcome(
             account=account,
-            outcome=outcome_of_order(report.status, done="reduced"),
+            outcome=outcome_of_order(report, done="reduced"),
             reasons=(report.reason,) if report.reason else (),
             permit_id=permit.id,
             notional_usd=permit.notional_usd,

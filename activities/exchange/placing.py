@@ -28,6 +28,7 @@ from trading.orders.models import (
     OutcomeClass,
     VenueOrder,
 )
+from trading.orders.sending import GATE_AGAIN, lapse, stale
 
 RETRY_FIRST_S = 0.2
 RETRY_MOST_S = 2.0
@@ -39,12 +40,13 @@ class Patience:
 
     `decides` False is a campaign's: there only answers decide, so an attempt out of time is simply tried again.
     `entry_valid_s` is the greatest age, in the market's time, of the observation behind an entry when it is sent: what
-    waited longer (a laptop slept, no worker lived) trades the past (architecture §3).
+    waited longer (a laptop slept, no worker lived) trades the past (architecture §3). `entry_waits_s`: after a longer
+    wait an entry is not sent again on the old answer of the gate (venue.md).
     """
 
     tries_for_s: float = 90.0
-    entry_sends: int = 3
     entry_valid_s: float = 120.0
+    entry_waits_s: float = 5.0
     decides: bool = True
 
 
@@ -91,8 +93,9 @@ class OrderPlacement:
         intent = await self._journal.find_intent(request.key)
         if intent is not None:
             return await self._continue(request, intent)
-        if stale := await self._stale(request):
-            return _never_intended(request, stale)
+        checked_s = self._clock_s()
+        if why := await self._expired(request):
+            return _never_intended(request, why, status=OrderStatus.EXPIRED)
         try:
             prepared = await self._exchange.prepare(request)
             intent = await self._journal.record_intent(request, prepared)
@@ -102,7 +105,7 @@ class OrderPlacement:
             return _never_intended(request, f"{refused.code}: {refused}")
         if intent.sends > 0 or intent.prepared.fields != prepared.fields:
             return await self._continue(request, intent)
-        return await self._settle(request, intent, is_new=True)
+        return await self._settle(request, intent, checked_s=checked_s)
 
     async def _continue(self, request: OrderRequest, intent: Intent) -> OrderReport:
         """An intent is there, so an earlier attempt may have sent it, or may still be about to: ask."""
@@ -116,14 +119,18 @@ class OrderPlacement:
             if found is None:
                 return intent.report or await self._frozen(request, "frozen before, and unknown to the venue")
             return await self._record(request, found, intent.prepared)
-        return await self._settle(request, intent, is_new=False)
+        return await self._settle(request, intent)
 
-    async def _settle(self, request: OrderRequest, intent: Intent, *, is_new: bool) -> OrderReport:
+    async def _settle(self, request: OrderRequest, intent: Intent, *, checked_s: float | None = None) -> OrderReport:
+        """`checked_s` is when the send-time checks of a new intent passed; without it an earlier attempt is resumed."""
         send = _Send(
-            prepared=intent.prepared, sends=intent.sends, deadline_s=self._clock_s() + self._patience.tries_for_s
+            prepared=intent.prepared,
+            sends=intent.sends,
+            began_s=self._clock_s() if checked_s is None else checked_s,
+            deadline_s=self._clock_s() + self._patience.tries_for_s,
         )
         try:
-            if is_new:
+            if checked_s is not None:
                 return await self._send(request, send)
             return await self._ask(request, send)
         except _OutOfTime as late:
@@ -150,12 +157,14 @@ class OrderPlacement:
                 case OutcomeClass.NOT_PROCESSED | OutcomeClass.NOT_SENT:
                     wait_s = float(answer.retry_after_s) if answer.retry_after_s is not None else pause_s
                     pause_s = min(pause_s * 2, RETRY_MOST_S)
+                    if why := self._waited(request, send, more_s=wait_s):
+                        return await self._unsent(request, _Unsent(why, OrderStatus.EXPIRED))
                     await self._wait(send, wait_s, f"{answer.outcome}: {answer.message}", doubt=send.is_beside_another)
                 case _:
                     return await self._ask(request, send)
             refused = await self._prepare_again(request, send)
             if refused is not None:
-                return await self._refused(request, refused)
+                return await self._unsent(request, refused)
 
     async def _ask(self, request: OrderRequest, send: _Send) -> OrderReport:
         """Ask until the order is found, or is absent for good; then send it again where that is still wanted."""
@@ -165,14 +174,12 @@ class OrderPlacement:
                 return await self._record(request, found, send.prepared)
             if send.refusal is not None:
                 return await self._refused(request, send.refusal.message, send.refusal)
-            if request.raises_exposure and self._patience.decides and send.sends >= self._patience.entry_sends:
-                return await self._refused(request, f"absent at the venue after {send.sends} sends")
             refused = await self._prepare_again(request, send)
             if refused is not None:
                 if send.is_beside_another:
-                    send.refusal = VenueAnswer(outcome=OutcomeClass.REFUSED, message=refused)
+                    send.refusal = VenueAnswer(outcome=OutcomeClass.REFUSED, message=refused.why)
                     continue
-                return await self._refused(request, refused)
+                return await self._unsent(request, refused)
             return await self._send(request, send)
 
     async def _found(self, request: OrderRequest, send: _Send) -> VenueOrder | None:
@@ -200,35 +207,40 @@ class OrderPlacement:
                 raise _OutOfTime(f"the venue refuses the question: {refused}", doubt=True) from refused
             await self._wait(send, wait_s, why, doubt=True)
 
-    async def _prepare_again(self, request: OrderRequest, send: _Send) -> str | None:
+    async def _prepare_again(self, request: OrderRequest, send: _Send) -> _Unsent | None:
         """A new timestamp for the same id, written down; the reason where it may not be sent any more."""
         while True:
             try:
-                if stale := await self._stale(request):
-                    return stale
+                if why := self._waited(request, send) or await self._expired(request):
+                    return _Unsent(why, OrderStatus.EXPIRED)
                 send.prepared = await self._exchange.prepare(request)
                 intent = await self._journal.record_resend(request.key, send.prepared)
             except VenueUnavailable as silent:
                 wait_s = float(silent.retry_after_s) if silent.retry_after_s is not None else ASK_EVERY_S
                 await self._wait(send, wait_s, str(silent), doubt=send.is_beside_another)
             except VenueRefused as refused:
-                return str(refused)
+                return _Unsent(str(refused))
             except IntentRefused as refused:
-                return f"{refused.code}: {refused}"
+                return _Unsent(f"{refused.code}: {refused}")
             else:
                 send.is_again, send.is_overtaken = True, intent.sends != send.sends
                 send.sends = intent.sends
                 return None
 
-    async def _stale(self, request: OrderRequest) -> str | None:
-        """Why an entry is too old to be sent now; exits and stops never are, and a campaign's clock waits for it."""
-        if not (request.raises_exposure and self._patience.decides):
+    async def _expired(self, request: OrderRequest) -> str | None:
+        """Why an entry must not leave now: its observation, permit or price. Exits and stops always may."""
+        if not request.raises_exposure:
             return None
-        age_s = (await self._exchange.market_time() - request.as_of).total_seconds()
-        if abs(age_s) <= self._patience.entry_valid_s:
+        book = await self._exchange.book_top(request.symbol)
+        old = stale(request, now=book.as_of, valid_s=self._patience.entry_valid_s) if self._patience.decides else None
+        return old or lapse(request, now=book.as_of, ask=book.ask)
+
+    def _waited(self, request: OrderRequest, send: _Send, *, more_s: float = 0.0) -> str | None:
+        """Why the gate has to run again before this entry is sent; a campaign's market stood still meanwhile."""
+        waited_s = self._clock_s() - send.began_s + more_s
+        if not request.raises_exposure or not self._patience.decides or waited_s <= self._patience.entry_waits_s:
             return None
-        allowed_s = self._patience.entry_valid_s
-        return f"stale_as_of: observed {age_s:.0f} s before the market's time, {allowed_s:.0f} s are allowed"
+        return f"{GATE_AGAIN}: waited {waited_s:.0f} s since the gate, {self._patience.entry_waits_s:.0f} s are allowed"
 
     async def _is_overtaken(self, request: OrderRequest, send: _Send) -> bool:
         """True where another attempt has counted a send or written a newer timestamp since ours was written."""
@@ -263,8 +275,19 @@ class OrderPlacement:
             return report
         return report.model_copy(update={"code": answer.code, "outcome": answer.outcome})
 
+    async def _unsent(self, request: OrderRequest, unsent: _Unsent) -> OrderReport:
+        return await self._journal.record_status(request.key, unsent.status, reason=unsent.why)
+
     async def _frozen(self, request: OrderRequest, why: str) -> OrderReport:
         return await self._journal.record_status(request.key, OrderStatus.FROZEN, reason=why)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsent:
+    """Why an order is not sent any more, and what it is then."""
+
+    why: str
+    status: OrderStatus = OrderStatus.REFUSED
 
 
 @dataclass(slots=True)
@@ -277,6 +300,7 @@ class _Send:
 
     prepared: PreparedOrder
     sends: int
+    began_s: float
     deadline_s: float
     is_again: bool = False
     is_overtaken: bool = False
@@ -305,11 +329,13 @@ def _other_request(request: OrderRequest, kept: OrderRequest) -> str:
     )
 
 
-def _never_intended(request: OrderRequest, why: str, *, code: int | None = None) -> OrderReport:
-    """Refused before there was an intent: nothing was sent, nothing was recorded."""
+def _never_intended(
+    request: OrderRequest, why: str, *, code: int | None = None, status: OrderStatus = OrderStatus.REFUSED
+) -> OrderReport:
+    """Refused or expired before there was an intent: nothing was sent, nothing was recorded."""
     return OrderReport(
         client_order_id=request.client_order_id,
-        status=OrderStatus.REFUSED,
+        status=status,
         outcome=OutcomeClass.REFUSED,
         side=request.side,
         leg=request.leg,

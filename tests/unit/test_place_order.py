@@ -24,6 +24,7 @@ from activities.exchange.following import OrderFollowing
 from activities.exchange.placing import IntentDiffers, OrderPlacement, Patience, patience_of
 from activities.exchange.port import AwaitChange, AwaitMarket, Level, RealmRefused, VenueUnavailable, WatchedOrder
 from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass, Side
+from trading.orders.sending import wants_the_gate_again
 
 LIMIT = {"type": OrderType.LIMIT, "price": Decimal(6900)}
 CAMPAIGN = patience_of("replay-march")
@@ -76,9 +77,13 @@ async def test_an_accepted_market_order_is_reported_with_its_fills() -> None:
         ((answered(OutcomeClass.NOT_PROCESSED), lost_request()), 3),
     ],
 )
-@pytest.mark.parametrize("kind", [{}, LIMIT, {"leg": Leg.EXIT, "side": Side.SELL}])
-async def test_every_fate_ends_as_one_order(kind: dict[str, object], fates: tuple[Fate, ...], sends: int) -> None:
-    scene = Scene(*fates)
+@pytest.mark.parametrize(
+    ("kind", "patience"), [({}, CAMPAIGN), (LIMIT, CAMPAIGN), ({"leg": Leg.EXIT, "side": Side.SELL}, LASTING)]
+)
+async def test_every_fate_ends_as_one_order(
+    kind: dict[str, object], patience: Patience, fates: tuple[Fate, ...], sends: int
+) -> None:
+    scene = Scene(*fates, patience=patience)
     report = await scene.place(an_order(**kind))
     assert report.outcome is OutcomeClass.ACCEPTED
     assert len(scene.venue.created) == 1
@@ -88,7 +93,7 @@ async def test_every_fate_ends_as_one_order(kind: dict[str, object], fates: tupl
 
 
 async def test_absent_before_the_horizon_is_not_sent_again() -> None:
-    scene = Scene(lost_request())
+    scene = Scene(lost_request(), patience=CAMPAIGN)
     await scene.place(an_order())
     first, second = scene.venue.sent
     assert second.signed_at >= first.horizon_at
@@ -106,7 +111,7 @@ async def test_lost_reply_then_late_fill_is_one_order() -> None:
 
 
 async def test_worker_died_after_the_intent_was_written() -> None:
-    scene = Scene()
+    scene = Scene(patience=CAMPAIGN)
     request = an_order()
     await scene.journal.record_intent(request, await scene.venue.prepare(request))
     report = await scene.place(request)
@@ -128,7 +133,7 @@ async def test_worker_died_between_send_and_answer() -> None:
 
 async def test_a_worker_frozen_before_its_send_wakes_after_another_has_sent() -> None:
     """The first attempt's bytes leave 30 s late: its own timestamp has expired by then."""
-    scene = Scene()
+    scene = Scene(patience=CAMPAIGN)
     request = an_order()
     frozen = await scene.venue.prepare(request)
     await scene.journal.record_intent(request, frozen)
@@ -139,7 +144,7 @@ async def test_a_worker_frozen_before_its_send_wakes_after_another_has_sent() ->
 
 async def test_an_overtaken_attempt_asks_instead_of_sending() -> None:
     """A second attempt sends between our new timestamp and our send: ours is given up, its order is found."""
-    scene = Scene(lost_request())
+    scene = Scene(lost_request(), patience=CAMPAIGN)
     request = an_order()
     overtaken = scene.journal.record_resend
 
@@ -185,7 +190,7 @@ async def test_a_halted_gate_refuses_an_entry_unsent_and_lets_a_stop_pass() -> N
 
 
 async def test_an_entry_halted_while_it_waited_is_not_sent_again() -> None:
-    scene = Scene(answered(OutcomeClass.NOT_PROCESSED, retry_after_s=60))
+    scene = Scene(answered(OutcomeClass.NOT_PROCESSED, retry_after_s=3))
     scene.venue.on_send = lambda: setattr(scene.journal, "gate_code", "halted")
     report = await scene.place(an_order())
     assert (report.status, len(scene.venue.created)) == (OrderStatus.REFUSED, 0)
@@ -210,7 +215,7 @@ async def test_an_entry_that_waited_too_long_does_not_trade_the_past(
     report = await scene.place(an_order(**kind))
     assert len(scene.venue.sent) == sent
     if not sent:
-        assert report.status is OrderStatus.REFUSED
+        assert report.status is OrderStatus.EXPIRED
         assert report.reason.startswith("stale_as_of: ")
         assert await scene.journal.find_intent(an_order(**kind).key) is None
 
@@ -222,7 +227,7 @@ async def test_a_lost_entry_is_not_sent_again_hours_later() -> None:
     await scene.journal.record_intent(request, await scene.venue.prepare(request))
     scene.venue.now += timedelta(hours=8)
     report = await scene.place(request)
-    assert (report.status, scene.venue.sent) == (OrderStatus.REFUSED, [])
+    assert (report.status, scene.venue.sent) == (OrderStatus.EXPIRED, [])
     assert report.reason.startswith("stale_as_of: ")
 
 
@@ -277,20 +282,64 @@ async def test_a_campaign_never_freezes_by_the_clock() -> None:
     assert len(scene.venue.created) == 1
 
 
-async def test_an_entry_is_given_up_after_three_sends_and_an_exit_is_not() -> None:
-    losses = [lost_request()] * 4
-    entry, leave = Scene(*losses), Scene(*losses)
-    given_up = await entry.place(an_order())
-    left = await leave.place(an_order(leg=Leg.EXIT, side=Side.SELL))
-    assert (given_up.status, len(entry.venue.sent)) == (OrderStatus.REFUSED, 3)
-    assert (left.status, len(leave.venue.sent)) == (OrderStatus.FILLED, 5)
+@pytest.mark.parametrize(
+    "fate", [lost_request(), delivered_late(30), answered(OutcomeClass.NOT_PROCESSED, "slow down", retry_after_s=60)]
+)
+async def test_an_entry_that_waited_over_five_seconds_needs_the_gate_again(fate: Fate) -> None:
+    scene = Scene(fate)
+    report = await scene.place(an_order())
+    assert (report.status, len(scene.venue.sent), len(scene.venue.created)) == (OrderStatus.EXPIRED, 1, 0)
+    assert report.reason.startswith("gate_again: waited ")
+    assert wants_the_gate_again(report)
+    assert (await scene.place(an_order())).status is OrderStatus.EXPIRED, "asked again, it stays unsent"
+    assert len(scene.venue.sent) == 1
+
+
+async def test_an_exit_is_sent_until_it_is_there() -> None:
+    scene = Scene(*[lost_request()] * 4)
+    left = await scene.place(an_order(leg=Leg.EXIT, side=Side.SELL))
+    assert (left.status, len(scene.venue.sent)) == (OrderStatus.FILLED, 5)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "why"),
+    [
+        # the ask is 7001, the time 10:00
+        ({"valid_until": START}, None),
+        ({"valid_until": START - timedelta(seconds=1)}, "permit_lapsed"),
+        ({"collar_low": Decimal(6966), "collar_high": Decimal(7036)}, None),
+        ({"collar_high": Decimal("7000.99")}, "collar"),
+        ({"collar_low": Decimal("7001.01")}, "collar"),
+        ({"worst_price": Decimal(7001)}, None),
+        ({"worst_price": Decimal(7000)}, "slippage"),
+        (LIMIT | {"collar_low": Decimal(6866), "collar_high": Decimal(6934)}, None),  # it waits at its own price
+        (LIMIT | {"collar_low": Decimal(6901)}, "collar"),
+    ],
+)
+async def test_permit_and_collar_are_looked_at_right_before_the_request(
+    bounds: dict[str, object], why: str | None
+) -> None:
+    entry, leave = Scene(), Scene()
+    report = await entry.place(an_order(**bounds))
+    assert (report.status is OrderStatus.EXPIRED, len(entry.venue.sent)) == (why is not None, 0 if why else 1)
+    assert report.reason.partition(":")[0] == (why or "")
+    await leave.place(an_order(**bounds | {"leg": Leg.EXIT, "side": Side.SELL}))
+    assert len(leave.venue.sent) == 1, "what reduces always leaves"
+
+
+async def test_a_permit_that_lapses_while_the_venue_holds_us_back_is_not_used() -> None:
+    scene = Scene(answered(OutcomeClass.NOT_PROCESSED, retry_after_s=3))
+    report = await scene.place(an_order(valid_until=START + timedelta(seconds=2)))
+    assert (report.status, len(scene.venue.created)) == (OrderStatus.EXPIRED, 0)
+    assert report.reason.startswith("permit_lapsed: ")
 
 
 async def test_an_unreachable_venue_ends_an_entry_and_keeps_an_exit_trying() -> None:
     refusals = [answered(OutcomeClass.NOT_SENT, "refused")] * 200
     entry, leave = Scene(*refusals), Scene(*refusals)
     ended = await entry.place(an_order())
-    assert (ended.status, ended.reason) == (OrderStatus.REFUSED, "ended unsent: not_sent: refused")
+    assert ended.status is OrderStatus.EXPIRED
+    assert ended.reason.startswith("gate_again: ")
     with pytest.raises(VenueUnavailable):
         await leave.place(an_order(leg=Leg.EXIT, side=Side.SELL))
 

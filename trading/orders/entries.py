@@ -18,11 +18,8 @@ from trading.orders.models import (
     Side,
     TimeInForce,
 )
+from trading.policy.execution import ExecutionPolicy
 from trading.risk.models import Permit
-
-MARKET_ENTRY_VALID = timedelta(seconds=30)
-RESTING_ENTRY_SHARE = 4
-"""A resting entry waits for a quarter of its horizon, then its idea is old."""
 
 
 class EntryTimes(Contract):
@@ -32,11 +29,17 @@ class EntryTimes(Contract):
     exit_at: Utc
 
 
-def entry_times(order_type: OrderType, *, horizon_hours: int, since: datetime) -> EntryTimes:
-    """The times of an entry whose facts are of `since`."""
+def entry_times(order: OrderRequest, terms: ExecutionPolicy, *, horizon_hours: int) -> EntryTimes:
+    """The times of an entry, counted from its facts.
+
+    One that should fill at once has the order's time-out. One below the market waits for its price within the
+    opportunity window, a share of its horizon: then its idea is old.
+    """
     horizon = timedelta(hours=horizon_hours)
-    rests = horizon / RESTING_ENTRY_SHARE if order_type is OrderType.LIMIT else MARKET_ENTRY_VALID
-    return EntryTimes(expires_at=since + rests, exit_at=since + horizon)
+    rests = timedelta(seconds=terms.order_timeout_s)
+    if order.type is not OrderType.MARKET:
+        rests = max(rests, horizon * float(terms.opportunity_window_fraction))
+    return EntryTimes(expires_at=order.as_of + rests, exit_at=order.as_of + horizon)
 
 
 def entry_order(
@@ -44,6 +47,7 @@ def entry_order(
 ) -> OrderRequest:
     """The entry: a limit that rests where its price is below the ask, else at market. `as_of`: of newer facts."""
     at_market = fusion.entry_price is None or fusion.entry_price >= quote.ask
+    terms = permit.terms
     return OrderRequest(
         realm=head.realm,
         venue=head.venue,
@@ -64,6 +68,10 @@ def entry_order(
         epoch=permit.epoch,
         permit_id=permit.id,
         expected_price=quote.ask,
+        valid_until=permit.valid_until,
+        collar_low=permit.collar_low,
+        collar_high=permit.collar_high,
+        worst_price=quote.ask * (1 + terms.slippage_tolerance_fraction),
     )
 
 
@@ -78,12 +86,3 @@ def unguarded(order: OrderRequest) -> OrderReport:
         reason="guard_missing: no guard could be reached, so nothing was sent",
         observed_at=order.as_of,
     )
-
-
-def outcome_of_order(status: OrderStatus, *, done: str) -> str:
-    """The decision's outcome after first news of its order; `done` where the venue took it."""
-    if status is OrderStatus.FROZEN:
-        return "order_frozen"
-    if status in {OrderStatus.REFUSED, OrderStatus.REJECTED}:
-        return "order_refused"
-    return done

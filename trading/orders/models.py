@@ -109,6 +109,11 @@ class OrderRequest(Contract):
     epoch: int = 0
     permit_id: str | None = None
     expected_price: Decimal | None = Field(default=None, description="the reference price slippage is measured against")
+    valid_until: Utc | None = Field(default=None, description="an entry is not sent after this market time")
+    collar_low: Decimal | None = Field(default=None, description="an entry is not sent below or above its collar")
+    collar_high: Decimal | None = None
+    worst_price: Decimal | None = Field(default=None, description="an entry is not sent where it would pay more")
+    iceberg_quantity: Decimal | None = Field(default=None, description="the part of a resting entry that shows")
 
     @property
     def key(self) -> OrderKey:

@@ -180,15 +180,6 @@ class GatePolicy(Contract):
         looser="none",
         description="the venue's smallest order times this must remain after a stop-out net of fees",
     )
-    slippage_tolerance_fraction: Decimal = fraction(
-        "0.002",
-        ge="0",
-        le="0.05",
-        capability="C25",
-        code="slippage",
-        looser="up",
-        description="how far an order may fill from its expected price",
-    )
     collar_fraction: Decimal = fraction(
         "0.005",
         ge="0.0001",
@@ -217,24 +208,4 @@ class GatePolicy(Contract):
         code="stale_observation",
         looser="up",
         description="age of the observation above which no entry is permitted",
-    )
-    order_timeout_s: int = count(
-        30,
-        ge=1,
-        le=600,
-        unit="s",
-        capability="C26",
-        code="order_timeout",
-        looser="none",
-        description="how long an entry may rest before it is cancelled",
-    )
-    algo_min_notional_multiple: Decimal = fraction(
-        "20",
-        ge="1",
-        le="1000",
-        unit="ratio",
-        capability="C24",
-        code="too_small_to_slice",
-        looser="none",
-        description="smallest orders of the venue below which an order is never sliced",
     )

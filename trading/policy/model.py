@@ -9,13 +9,16 @@ from pydantic import model_validator
 
 from trading.policy.decision import DecisionPolicy
 from trading.policy.evolution import EvolutionPolicy
+from trading.policy.execution import ExecutionPolicy
 from trading.policy.gate import GatePolicy
 from trading.policy.regimes import BY_DANGER, RegimePolicy
 from trading.policy.review import ReviewPolicy
 from trading.policy.watching import WatchPolicy
 
 
-class Policy(WatchPolicy, ReviewPolicy, GatePolicy, RegimePolicy, DecisionPolicy, EvolutionPolicy):
+class Policy(
+    WatchPolicy, ReviewPolicy, GatePolicy, RegimePolicy, DecisionPolicy, EvolutionPolicy, ExecutionPolicy
+):
     """All thresholds of one playbook version.
 
     Every field carries its default, bounds, unit, capability, code and looser direction; `trading.policy.table` reads

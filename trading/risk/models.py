@@ -9,6 +9,7 @@ from pydantic import Field
 
 from trading.contract import Contract, Utc
 from trading.facts.models import RiskRegime
+from trading.policy.execution import ExecutionPolicy
 
 
 class Mode(StrEnum):
@@ -143,6 +144,7 @@ class Permit(Contract):
     collar_high: Decimal
     valid_until: Utc
     epoch: int
+    terms: ExecutionPolicy = Field(default=ExecutionPolicy(), description="how its order may be executed")
 
 
 class GateAnswer(Contract):

@@ -7,6 +7,7 @@ from decimal import ROUND_FLOOR, Context, Decimal
 
 from trading.ids import content_hash
 from trading.money import ONE
+from trading.policy.execution import ExecutionPolicy
 from trading.policy.model import Policy
 from trading.risk.models import Exposure, GateRequest, Permit
 
@@ -41,4 +42,5 @@ def permit_for(
         collar_high=price * (ONE + policy.collar_fraction),
         valid_until=request.now + timedelta(seconds=policy.permit_validity_s),
         epoch=exposure.epoch,
+        terms=ExecutionPolicy.model_validate({name: getattr(policy, name) for name in ExecutionPolicy.model_fields}),
     )

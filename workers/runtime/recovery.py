@@ -21,9 +21,9 @@ from activities.store.listing import accounts_and_symbols
 from activities.store.open_trades import OpenEntry, OpenTrade, open_trades
 from activities.store.port import Intent, StoreUnavailable
 from trading.ledger.outcome import position_quantity
-from trading.orders.entries import MARKET_ENTRY_VALID, RESTING_ENTRY_SHARE
+from trading.orders.entries import entry_times
 from trading.orders.guarding import TARGET
-from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, OrderType
+from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus
 from trading.risk.desk import reserve
 from workers.runtime.site import Site
 from workflows.account_desk import AccountDesk
@@ -318,15 +318,14 @@ def execution_request(entry: OpenEntry, *, realm: str, coordinator: str | None) 
     order, levels, permit = entry.intent.request, entry.levels, entry.permit
     if levels is None or permit is None:
         return None
-    horizon = timedelta(hours=levels.horizon_hours)
-    valid = horizon / RESTING_ENTRY_SHARE if order.type is OrderType.LIMIT else MARKET_ENTRY_VALID
+    times = entry_times(order, permit.terms, horizon_hours=levels.horizon_hours)
     return ExecutionRequest(
         order=order,
         permit=permit,
         stop_price=levels.stop_price,
         target_price=levels.target_price,
-        exit_at=order.as_of + horizon,
-        expires_at=order.as_of + valid,
+        exit_at=times.exit_at,
+        expires_at=times.expires_at,
         owner=decision_workflow(realm, order.decision_id),
         coordinator=coordinator,
     )
