@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workflows.account_desk import AccountDesk
 from workflows.daily_planning import DailyPlanning
+from workflows.daily_review import DailyReview
 from workflows.market_watch import MarketWatch
 from workflows.order_execution import OrderExecution
 from workflows.position_guard import PositionGuard
@@ -17,5 +18,6 @@ WORKFLOWS: tuple[type, ...] = (
     PositionGuard,
     AccountDesk,
     DailyPlanning,
+    DailyReview,
     ReplayCampaign,
 )

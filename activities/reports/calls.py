@@ -113,7 +113,7 @@ class ReviewBrief(Contract):
 async def build(source: ReviewSource, request: ReportRequest) -> BuiltReport:
     """Load, review and build; reads only. `KeyError` for an unknown account, `ValueError` for an unknown zone."""
     check_realm(request.realm)
-    period = period_of(request.kind, request.day, zone=_zone(request.zone))
+    period = period_of(request.kind, request.day, zone=zone_of(request.zone))
     records = await source.period_records(request.realm, request.account, start=period.start, end=period.end)
     return await _built(source, request, period, _completed(records, request))
 
@@ -146,7 +146,8 @@ def _completed(records: PeriodRecords, request: ReportRequest) -> PeriodRecords:
     )
 
 
-def _zone(name: str) -> tzinfo:
+def zone_of(name: str) -> tzinfo:
+    """The zone of that name; `ValueError` that says what is allowed."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
@@ -195,7 +196,7 @@ class ReportCalls:
     @activity.defn
     async def review_period(self, request: ReportRequest) -> ReviewBrief:
         """Judge the period and say what follows from it; stores nothing."""
-        with _errors(request):
+        with report_errors(_where(request)):
             review = (await build(self._source, request)).review
         return ReviewBrief(
             period=review.period.name,
@@ -215,7 +216,7 @@ class ReportCalls:
         Where another report of the period is kept already, that one stays, its hash is returned, and its files are left
         alone.
         """
-        with _errors(request):
+        with report_errors(_where(request)):
             report = (await build(self._source, request)).report
             markdown = await asyncio.to_thread(self._renderer.markdown, report)
             name = await self._store.put(markdown, media_type="text/markdown")
@@ -252,10 +253,13 @@ class ReportCalls:
         return write_files(folder, report, markdown=markdown, html=self._renderer.html(report))
 
 
+def _where(request: ReportRequest) -> str:
+    return f"{request.kind.value} report of {request.account} in {request.realm}"
+
+
 @contextmanager
-def _errors(request: ReportRequest) -> Iterator[None]:
-    """Give the ports' errors their stable types, and say which can never succeed."""
-    where = f"{request.kind.value} report of {request.account} in {request.realm}"
+def report_errors(where: str) -> Iterator[None]:
+    """Give the ports' errors their stable types, and say which can never succeed. `where` begins their messages."""
     try:
         yield
     except StoreUnavailable as silent:

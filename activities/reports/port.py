@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 from trading.playbook import Playbook
 from trading.reports.models import Report
+from trading.review.day import DayRecords
+from trading.review.period import Period
 from trading.review.review import PeriodRecords
 
 
@@ -15,6 +18,10 @@ class ReviewSource(Protocol):
 
     async def period_records(self, realm: str, account: str, *, start: datetime, end: datetime) -> PeriodRecords:
         """Nothing that happened at or after `end` is in them; raises `KeyError` for an unknown account."""
+        ...
+
+    async def day_records(self, realm: str, accounts: Sequence[str], period: Period) -> DayRecords:
+        """The same of one day and several accounts; raises `KeyError` for an unknown account."""
         ...
 
     async def playbook(self, version: str) -> Playbook | None:

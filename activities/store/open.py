@@ -11,6 +11,7 @@ from activities.store.decisions import DecisionRows
 from activities.store.engine import Database
 from activities.store.journal import JournalRows
 from activities.store.ledger_reader import LedgerRows
+from activities.store.memory import MemoryRows
 from activities.store.periods import PeriodRows
 from activities.store.playbook_registry import PlaybookRows
 
@@ -24,6 +25,7 @@ class Store(
     LedgerRows,
     PeriodRows,
     DayPlanRows,
+    MemoryRows,
     PlaybookRows,
     AuditRows,
 ):

@@ -26,6 +26,7 @@ from trading.orders.models import Fill, OrderKey, OrderReport, OrderRequest, Ord
 from trading.planning.hours import MarketHours
 from trading.planning.models import DayNumbers, DayPlan
 from trading.playbook import Playbook
+from trading.review.day import DayReview
 from trading.risk.models import Exposure, GateAnswer, Mode
 from trading.strategies.models import Strategy
 
@@ -441,4 +442,26 @@ class DayPlans(Protocol):
 
     async def held_symbols(self, realm: str, account: str, *, as_of: datetime) -> frozenset[str]:
         """The symbols of which the fills up to `as_of` leave more than dust."""
+        ...
+
+
+class KeptReview(Contract):
+    """A day's review as the database has it; `was_kept_before` where an earlier run made it.
+
+    A back-filled day is not the newest one: it teaches, and changes nothing of what is in force by now.
+    """
+
+    content_hash: str
+    review: DayReview
+    was_kept_before: bool = False
+    is_newest: bool = True
+
+
+class Reviews(Protocol):
+    """Reviews of whole days, with the experiences and lessons that they leave: the first of a day is the one."""
+
+    async def find_day_review(self, realm: str, period: str) -> KeptReview | None: ...
+
+    async def keep_day_review(self, review: DayReview) -> KeptReview:
+        """Store review, experiences and lessons in one transaction, or return what is kept for the day already."""
         ...

@@ -58,10 +58,10 @@ async def closed_trades(
     connection: AsyncConnection, realm: str, account: str, *, start: datetime, end: datetime
 ) -> tuple[ClosedTrade, ...]:
     """Trades closed in the period with all that is on record of them; the number of queries does not grow with them."""
-    every = await past_trades(connection, realm, account, until=end)
-    spans = [span for span in _spans(every) if span.trade.closed_at >= start]
-    if not spans:
+    every = await past_trades(connection, realm, account, since=start, until=end)
+    if not every:
         return ()
+    spans = _spans(every, await _last_ends(connection, realm, account, before=start))
     orders = await reviewed_orders(
         connection,
         and_(
@@ -100,8 +100,18 @@ def _when(order: ReviewedOrder) -> datetime:
     return order.as_of
 
 
-def _spans(every: Sequence[ClosedTrade]) -> list[_Span]:
-    last: dict[str, datetime] = {}
+async def _last_ends(connection: AsyncConnection, realm: str, account: str, *, before: datetime) -> dict[str, datetime]:
+    """When the last trade of each symbol was closed before a time."""
+    rows = await connection.execute(
+        select(TradeOutcomeRow.symbol, func.max(TradeOutcomeRow.closed_at).label("last"))
+        .where(TradeOutcomeRow.realm == realm, TradeOutcomeRow.account == account, TradeOutcomeRow.closed_at < before)
+        .group_by(TradeOutcomeRow.symbol)
+    )
+    return {row.symbol: row.last for row in rows}
+
+
+def _spans(every: Sequence[ClosedTrade], ends_before: dict[str, datetime]) -> list[_Span]:
+    last = dict(ends_before)
     spans = []
     for trade in every:
         spans.append(_Span(trade, last.get(trade.symbol, _BEGINNING)))

@@ -345,6 +345,45 @@ class ReportRow(Row):
     content_hash: Mapped[str]
 
 
+class LessonRow(Row):
+    """A lesson as a day's review left it: a row for each day that changed it, so that no time sees a later one."""
+
+    __tablename__ = "lessons"
+    realm: Mapped[str] = mapped_column(primary_key=True)
+    memory_id: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str]
+    lesson_id: Mapped[str]
+    period: Mapped[str]
+    symbol: Mapped[str]
+    action: Mapped[str]
+    regime: Mapped[str | None]
+    kind: Mapped[str]
+    text: Mapped[str]
+    lesson: Mapped[str]
+    as_of: Mapped[datetime]
+    __table_args__ = (Index(None, "realm", "account", "as_of"), Index(None, "realm", "symbol", "as_of"))
+
+
+class ExperienceRow(Row):
+    """One thing that happened on a day and what it says; `is_lesson` marks the day's three lessons."""
+
+    __tablename__ = "experiences"
+    realm: Mapped[str] = mapped_column(primary_key=True)
+    memory_id: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str]
+    period: Mapped[str]
+    place: Mapped[int]
+    is_lesson: Mapped[bool]
+    symbol: Mapped[str | None]
+    kind: Mapped[str]
+    title: Mapped[str]
+    text: Mapped[str]
+    weight: Mapped[Decimal]
+    evidence: Mapped[str]
+    as_of: Mapped[datetime]
+    __table_args__ = (Index(None, "realm", "account", "as_of"),)
+
+
 class PlaybookRow(Row):
     """A version of the playbook in a lasting realm; its text is the blob. Only `status` and `replaced` ever change."""
 

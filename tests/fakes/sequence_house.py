@@ -41,6 +41,8 @@ from activities.planning.binance_listing import BinanceListing
 from activities.planning.calls import PlanningCalls
 from activities.planning.surveying import SurveyCalls
 from activities.planning.watching import WatchCalls
+from activities.reports.reviewing import ReviewCalls
+from activities.reports.source import StoreSource
 from activities.store.calls import StoreCalls
 from activities.store.migrate import migrate
 from activities.store.open import Store, open_store
@@ -432,6 +434,7 @@ class SequenceHouse:
                     PlanningCalls(store),
                     RevisingCalls(store),
                     WatchCalls(store),
+                    ReviewCalls(StoreSource(store), store),
                 ),
             ),
             (self.queue(QueueRole.CALLS), (), (AskCalls(),)),

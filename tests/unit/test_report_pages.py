@@ -20,9 +20,9 @@ from activities.reports.rendering import TemplateRenderer
 from trading.policy.model import Policy
 from trading.reports.build import ReportExtras, StrategyRow, build_report
 from trading.reports.figures import PoolPoint, equity_figure
-from trading.reports.knowledge import model_knows_period
 from trading.reports.models import Column, Figure, Report, Section, Table, Text
 from trading.reports.wording import moment, number, percent, price, usd
+from trading.review.knowledge import model_knows_period
 from trading.review.period import ReportKind, period_of
 from trading.review.review import ModelUse, PeriodRecords, review_period
 

@@ -16,9 +16,7 @@ from trading.policy.review import ReviewPolicy
 from trading.policy.watching import WatchPolicy
 
 
-class Policy(
-    WatchPolicy, ReviewPolicy, GatePolicy, RegimePolicy, DecisionPolicy, EvolutionPolicy, ExecutionPolicy
-):
+class Policy(WatchPolicy, ReviewPolicy, GatePolicy, RegimePolicy, DecisionPolicy, EvolutionPolicy, ExecutionPolicy):
     """All thresholds of one playbook version.
 
     Every field carries its default, bounds, unit, capability, code and looser direction; `trading.policy.table` reads

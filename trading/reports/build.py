@@ -8,9 +8,9 @@ from decimal import Decimal
 from trading.contract import Contract
 from trading.reports import learning, sections
 from trading.reports.figures import PoolPoint, drawdown_figure, equity_figure, pool_figure, reliability_figure
-from trading.reports.knowledge import model_knows_period
 from trading.reports.models import Figure, Report, Section, Text
 from trading.reports.wording import moment, number, percent
+from trading.review.knowledge import model_knows_period
 from trading.review.period import ReportKind
 from trading.review.review import PeriodRecords, PeriodReview
 

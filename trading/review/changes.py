@@ -76,9 +76,11 @@ def wanted_changes(
     step = policy.review_step_fraction
     found = {bias.name: bias for bias in biases if bias.found}
     wanted: list[WantedChange] = []
-    if (bias := found.get("over_trading")) and usual_trades_a_day is not None:
+    enough = policy.bias_min_trades
+    if (bias := found.get("over_trading")) and usual_trades_a_day is not None and trades >= enough:
+        # Too few trades to judge by are no evidence, and a limit below them would only ratchet down day by day.
         most = int((usual_trades_a_day * policy.overtrading_multiple).to_integral_value(ROUND_CEILING))
-        fewer = min(max(most, 1), policy.max_entries_per_day)
+        fewer = min(max(most, enough), policy.max_entries_per_day)
         wanted.append(_towards(policy, "max_entries_per_day", fewer, bias.sentence, bias.evidence))
     if bias := found.get("chasing"):
         collar = policy.collar_fraction * (1 - step)

@@ -31,6 +31,7 @@ class Experience(Contract):
     weight: Decimal
     evidence: tuple[str, ...]
     lesson_title: str | None = None
+    symbol: str | None = None
 
 
 def experiences(
@@ -91,6 +92,7 @@ def _of_trade(each: LabelledTrade, equity_usd: Decimal | None) -> Experience:
         weight=weight,
         evidence=(trade.decision_id,),
         lesson_title=lesson.title,
+        symbol=trade.symbol,
     )
 
 
@@ -153,6 +155,7 @@ def _of_decisions(tally: DecisionTally) -> Iterable[Experience]:
             text=f"{count} decisions on {symbol} saw the trend regime {regime.replace('_', ' ')}.",
             weight=Decimal("0.2"),
             evidence=(f"{regime}: {count}",),
+            symbol=symbol,
         )
     for code, count in tally.denials:
         yield Experience(

@@ -53,6 +53,16 @@ class Lesson(Contract):
         """Share of later trades in the same situation that went the lesson's way."""
         return Decimal(self.validation_successes) / self.validation_trades if self.validation_trades else None
 
+    @property
+    def sentence(self) -> str:
+        """The lesson in one line, as a decision's memory quotes it."""
+        rate = self.success_rate
+        tested = "" if rate is None else f", came true in {rate:.0%} of {self.validation_trades} later trades"
+        return (
+            f"{self.description} ({self.sample_count} {'sample' if self.sample_count == 1 else 'samples'}, "
+            f"confidence {self.confidence:.0%}{tested}{', validated' if self.validated else ''})"
+        )
+
 
 def title_of(kind: LessonKind, *, action: str, symbol: str, regime: str | None) -> str:
     """The title of a lesson, as S0-55 words it; an unknown regime is called so."""
@@ -97,21 +107,22 @@ def _repeated(lesson: Lesson, new: Lesson) -> Lesson:
     )
 
 
-def lesson_book(trades: Iterable[ClosedTrade]) -> tuple[Lesson, ...]:
-    """Every lesson that `trades` taught, in the order in which it was first learned.
+def lesson_book(trades: Iterable[ClosedTrade], *, known: Iterable[Lesson] = ()) -> tuple[Lesson, ...]:
+    """Every lesson that `trades` taught after the `known` ones, in the order in which it was first learned.
 
-    Each later trade in a lesson's situation tests it before it is learned from: a success lesson by a gain, a failure
-    lesson by a loss. The same as `merged` one after the other, in time that grows with the trades alone.
+    Day by day on top of what was known comes to the same book as all trades at once. Each later trade in a lesson's
+    situation tests it before it is learned from: a success lesson by a gain, a failure lesson by a loss. The same as
+    `merged` one after the other, in time that grows with the trades alone.
     """
-    book: dict[str, Lesson] = {}
+    book = {lesson.title: lesson for lesson in known}
     for trade in in_order(tuple(trades)):
         lesson = extract_lesson(trade)
         for kind in _TITLES:
             title = title_of(kind, action=lesson.action, symbol=lesson.symbol, regime=lesson.regime)
             if title in book:
                 book[title] = _tested(book[title], lesson)
-        known = book.get(lesson.title)
-        book[lesson.title] = lesson if known is None else _repeated(known, lesson)
+        before = book.get(lesson.title)
+        book[lesson.title] = lesson if before is None else _repeated(before, lesson)
     return tuple(book.values())
 
 

@@ -56,6 +56,7 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
     from activities.reports.calls import ReportCalls
     from activities.reports.charts import best_drawing
     from activities.reports.rendering import TemplateRenderer
+    from activities.reports.reviewing import ReviewCalls
     from activities.reports.source import StoreSource
     from activities.store.calls import StoreCalls
     from activities.store.revising import RevisingCalls
@@ -76,6 +77,7 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
             *_activities_of(RevisingCalls(store)),
             *_activities_of(WatchCalls(store)),
             *_activities_of(reports),
+            *_activities_of(ReviewCalls(StoreSource(store), store)),
         ],
     )
 

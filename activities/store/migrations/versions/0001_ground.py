@@ -324,6 +324,42 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("realm", "account", name=op.f("pk_gates")),
     )
     op.create_table(
+        "lessons",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("memory_id", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("lesson_id", sa.Text(), nullable=False),
+        sa.Column("period", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("regime", sa.Text(), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("lesson", sa.Text(), nullable=False),
+        sa.Column("as_of", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "memory_id", name=op.f("pk_lessons")),
+    )
+    op.create_index(op.f("ix_lessons_realm_account_as_of"), "lessons", ["realm", "account", "as_of"])
+    op.create_index(op.f("ix_lessons_realm_symbol_as_of"), "lessons", ["realm", "symbol", "as_of"])
+    op.create_table(
+        "experiences",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("memory_id", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("period", sa.Text(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("is_lesson", sa.Boolean(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("weight", Exact(), nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.Column("as_of", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "memory_id", name=op.f("pk_experiences")),
+    )
+    op.create_index(op.f("ix_experiences_realm_account_as_of"), "experiences", ["realm", "account", "as_of"])
+    op.create_table(
         "playbooks",
         sa.Column("realm", sa.Text(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
@@ -353,6 +389,11 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("revisions")
     op.drop_table("playbooks")
+    op.drop_index(op.f("ix_experiences_realm_account_as_of"), table_name="experiences")
+    op.drop_table("experiences")
+    op.drop_index(op.f("ix_lessons_realm_symbol_as_of"), table_name="lessons")
+    op.drop_index(op.f("ix_lessons_realm_account_as_of"), table_name="lessons")
+    op.drop_table("lessons")
     op.drop_table("gates")
     op.drop_table("findings")
     op.drop_index(op.f("ix_fills_realm_account_client_order_id"), table_name="fills")

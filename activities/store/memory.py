@@ -1,0 +1,111 @@
+"""What reviews remember: each day's experiences and lessons, kept with the review's own row; the first one stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from activities.store.blobs import keep_blob, load_blob
+from activities.store.engine import Database
+from activities.store.port import KeptReview
+from activities.store.tables import ExperienceRow, LessonRow, ReportRow
+from trading.ids import canonical_json, content_hash
+from trading.review.day import DAILY_REVIEW, AccountDay, DayReview
+
+ALL = "all"
+"""The account of the row that holds a whole day's review."""
+
+
+class MemoryRows:
+    """`Reviews` over the tables."""
+
+    _database: Database
+
+    async def find_day_review(self, realm: str, period: str) -> KeptReview | None:
+        async with self._database.read() as connection:
+            return await _kept(connection, realm, period)
+
+    async def keep_day_review(self, review: DayReview) -> KeptReview:
+        text = canonical_json(review)
+        name = content_hash(text)
+        async with self._database.write() as connection:
+            await self._database.serialise(connection, review.realm, DAILY_REVIEW, review.period)
+            kept = await _kept(connection, review.realm, review.period)
+            if kept is not None:
+                return kept
+            await keep_blob(self._database, connection, name, text, media_type="application/json")
+            await self._database.add(
+                connection, ReportRow, _key(review.realm, review.period) | {"as_of": review.as_of, "content_hash": name}
+            )
+            for day in review.accounts:
+                await self._keep_experiences(connection, review, day)
+                await self._keep_lessons(connection, review, day)
+            newest = await _is_newest(connection, review.realm, review.period)
+        return KeptReview(content_hash=name, review=review, is_newest=newest)
+
+    async def _keep_experiences(self, connection: AsyncConnection, review: DayReview, day: AccountDay) -> None:
+        for place, each in enumerate(day.experiences):
+            values = {
+                "realm": review.realm,
+                "memory_id": "E" + content_hash("|".join((day.account, review.period, each.title)))[:11],
+                "account": day.account,
+                "period": review.period,
+                "place": place,
+                "is_lesson": each.title in day.lessons,
+                "symbol": each.symbol,
+                "kind": each.kind,
+                "title": each.title,
+                "text": each.text,
+                "weight": each.weight,
+                "evidence": canonical_json(each.evidence),
+                "as_of": review.as_of,
+            }
+            await self._database.add(connection, ExperienceRow, values)
+
+    async def _keep_lessons(self, connection: AsyncConnection, review: DayReview, day: AccountDay) -> None:
+        for lesson in day.learned:
+            values = {
+                "realm": review.realm,
+                "memory_id": "L" + content_hash("|".join((day.account, review.period, lesson.title)))[:11],
+                "account": day.account,
+                "lesson_id": lesson.id,
+                "period": review.period,
+                "symbol": lesson.symbol,
+                "action": lesson.action,
+                "regime": lesson.regime,
+                "kind": lesson.kind,
+                "text": lesson.sentence,
+                "lesson": canonical_json(lesson),
+                "as_of": review.as_of,
+            }
+            await self._database.add(connection, LessonRow, values)
+
+
+def _key(realm: str, period: str) -> dict[str, Any]:
+    return {"realm": realm, "kind": DAILY_REVIEW, "account": ALL, "period": period}
+
+
+async def _kept(connection: AsyncConnection, realm: str, period: str) -> KeptReview | None:
+    where = and_(*(ReportRow.__table__.c[name] == value for name, value in _key(realm, period).items()))
+    name = (await connection.execute(select(ReportRow.content_hash).where(where))).scalar_one_or_none()
+    text = None if name is None else await load_blob(connection, name)
+    if name is None or text is None:
+        return None
+    return KeptReview(
+        content_hash=name,
+        review=DayReview.model_validate_json(text),
+        was_kept_before=True,
+        is_newest=await _is_newest(connection, realm, period),
+    )
+
+
+async def _is_newest(connection: AsyncConnection, realm: str, period: str) -> bool:
+    later = select(ReportRow.period).where(
+        ReportRow.realm == realm,
+        ReportRow.kind == DAILY_REVIEW,
+        ReportRow.account == ALL,
+        ReportRow.period > period,
+    )
+    return (await connection.execute(later.limit(1))).scalar_one_or_none() is None
