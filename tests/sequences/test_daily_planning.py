@@ -173,7 +173,7 @@ async def test_an_operators_pause_survives_the_next_apply(open_house: OpenHouse)
     async with scheduled(house) as ground:
         await ground.handle("daily-planning").pause(note="the venue sleeps (a person)")
         applied = await schedules.apply(ground)
-        assert applied == [{"id": f"{house.realm}/daily-planning", "done": "kept"}]
+        assert {"id": f"{house.realm}/daily-planning", "done": "kept"} in applied
         described = await ground.handle("daily-planning").describe()
         assert described.schedule.state.paused
         assert described.schedule.state.note == "the venue sleeps (a person)"
