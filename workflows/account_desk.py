@@ -10,11 +10,22 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.models.verification import PlaybookRequest, VerificationCalls
-    from activities.store.calls import STORE_CALL, ExposureRequest, GateRow, HandRecord, StoreCalls
+    from activities.store.calls import STORE_CALL, ExposureRequest, GateRow, HandRecord, PermitsRequest, StoreCalls
     from trading.decision.story import desk_story
     from trading.policy.model import Policy
     from trading.risk.day import roll_day
-    from trading.risk.desk import change_mode, defended, is_stricter, mark, refreshed, release, reserve, rung
+    from trading.risk.desk import (
+        change_mode,
+        defended,
+        is_stricter,
+        lapsed,
+        mark,
+        refreshed,
+        release,
+        reserve,
+        rung,
+        without,
+    )
     from trading.risk.desk import resume as resumed
     from trading.risk.gate import gate
     from trading.risk.models import Exposure, GateAnswer, GateRequest, Mode
@@ -79,14 +90,16 @@ class AccountDesk(TakenByHand):
             if wish.request_id in state.answers:
                 return state.answers[wish.request_id]
             await self._take_policy()
-            promised = state.exposure.reservations
+            await self._release_lapsed(wish)
+            promised = self._current.exposure.reservations
             ledger = await self._load_exposure()
             await self._defend(wish, ledger)
             # A promise released while the ledger was read may hold fills that it did not see yet: it still counts here.
             standing = self._standing(wish, ledger)
-            answer = gate(wish, standing.model_copy(update={"reservations": promised}), self._limits)
+            asked = standing.model_copy(update={"reservations": promised})
+            answer = gate(wish, without(asked, wish.replaces), self._limits)
             if answer.permit is not None and wish.opens:
-                standing = reserve(standing, answer.permit, at=wish.now)
+                standing = reserve(without(standing, wish.replaces), answer.permit, at=wish.now)
             kept = dict(list(self._current.answers.items())[-KEPT_ANSWERS:])
             self._state = self._current.model_copy(
                 update={"exposure": standing, "answers": {**kept, wish.request_id: answer}}
@@ -277,6 +290,23 @@ class AccountDesk(TakenByHand):
             ExposureRequest(realm=self._request.realm, account=self._request.account),
             **STORE_CALL,
         )
+
+    async def _release_lapsed(self, wish: GateRequest) -> None:
+        """Give back what was promised to permits that ran out before any order of theirs was intended (§4.8)."""
+        late = lapsed(self._current.exposure, self._limits, now=wish.now)
+        if not late:
+            return
+        used = await workflow.execute_local_activity_method(
+            StoreCalls.used_permits,
+            PermitsRequest(realm=self._request.realm, account=self._request.account, permit_ids=late),
+            **STORE_CALL,
+        )
+        exposure = self._current.exposure
+        for permit in late:
+            if permit not in used.permit_ids:
+                workflow.logger.warning("permit %s lapsed unused: its promise is released", permit)
+                exposure = release(exposure, permit)
+        self._keep(exposure=exposure)
 
     def _standing(self, wish: GateRequest, ledger: Exposure) -> Exposure:
         """The ledger's view under what only this desk knows, at the wish's price and in the wish's day."""

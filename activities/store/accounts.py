@@ -20,6 +20,7 @@ from activities.store.tables import (
     EquityRow,
     GateRow,
     MarkRow,
+    OrderRow,
     PositionRow,
     TradeOutcomeRow,
 )
@@ -134,6 +135,14 @@ class AccountRows:
             equity_usd=marked.equity_usd,
             cash_usd=marked.cash_usd,
         )
+
+    async def used_permits(self, realm: str, account: str, permit_ids: Sequence[str]) -> tuple[str, ...]:
+        found = select(OrderRow.permit_id).where(
+            OrderRow.realm == realm, OrderRow.account == account, OrderRow.permit_id.in_(permit_ids)
+        )
+        async with self._database.read() as connection:
+            used = (await connection.execute(found)).scalars()
+            return tuple(sorted({permit for permit in used if permit is not None}))
 
     async def write_gate(self, realm: str, account: str, *, mode: Mode, epoch: int, reason: str, who: str) -> None:
         now = datetime.now(UTC)

@@ -86,6 +86,18 @@ class PositionRequest(Contract):
     symbol: str
 
 
+class PermitsRequest(Contract):
+    """Permits of one account, asked about."""
+
+    realm: str
+    account: str
+    permit_ids: tuple[str, ...]
+
+
+class UsedPermits(Contract):
+    permit_ids: tuple[str, ...]
+
+
 class GateRow(Contract):
     """An account's mode and epoch, as `place_order` will read them."""
 
@@ -193,6 +205,13 @@ class StoreCalls:
         if view is None:
             raise _unknown_account(request.realm, request.account)
         return view
+
+    @activity.defn
+    async def used_permits(self, request: PermitsRequest) -> UsedPermits:
+        """Which of the permits an order was ever intended under."""
+        with _store_errors():
+            used = await self._store.used_permits(request.realm, request.account, request.permit_ids)
+            return UsedPermits(permit_ids=used)
 
     @activity.defn
     async def write_gate(self, row: GateRow) -> None:

@@ -163,6 +163,10 @@ class AccountBook(Protocol):
         """The account's position in one symbol with its equity and cash; `None` for an unknown account."""
         ...
 
+    async def used_permits(self, realm: str, account: str, permit_ids: Sequence[str]) -> tuple[str, ...]:
+        """Those of the permits that an order was intended under, sorted."""
+        ...
+
     async def write_gate(self, realm: str, account: str, *, mode: Mode, epoch: int, reason: str, who: str) -> None:
         """Durable when it returns. A row of a higher epoch stays; an unknown account raises `StoreRefused`."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -190,3 +191,27 @@ async def _is_free(house: SequenceHouse) -> bool:
 
 async def _has_mode(house: SequenceHouse, mode: Mode) -> bool:
     return (await state_of(house)).exposure.mode is mode
+
+
+async def test_a_promise_that_nobody_used_is_given_back(open_house: OpenHouse) -> None:
+    house = await open_house()
+    unused = await house.permit(name="unused")
+    used = await house.permit(name="used")
+    order = house.entry(used, price=Decimal(6900))
+    await house.store.record_intent(order, await house.exchange.prepare(order))
+    await house.permit(name="soon", now=OPENS_AT + timedelta(seconds=60))
+    promises = (await state_of(house)).exposure.reservations
+    assert {unused.id, used.id} <= {promise.permit_id for promise in promises}, "both may still be used"
+    await house.permit(name="late", now=OPENS_AT + timedelta(seconds=121))
+    promised = {promise.permit_id for promise in (await state_of(house)).exposure.reservations}
+    assert unused.id not in promised
+    assert used.id in promised, "an order was intended under it: it waits for that order's end"
+
+
+async def test_the_gate_asked_again_counts_the_earlier_promise_once(open_house: OpenHouse) -> None:
+    house = await open_house()
+    first = await house.permit(name="first")
+    again = await house.permit(name="again", replaces=first.id)
+    state = await state_of(house)
+    assert [promise.permit_id for promise in state.exposure.reservations] == [again.id]
+    assert (state.exposure.entries_today, again.notional_usd) == (1, first.notional_usd)

@@ -13,7 +13,6 @@ from trading.policy.model import Policy
 from trading.risk.day import day_start, roll_day
 from trading.risk.desk import (
     Rung,
-    booked,
     change_mode,
     defended,
     lapsed,
@@ -23,7 +22,7 @@ from trading.risk.desk import (
     reserve,
     resume,
     rung,
-    settle,
+    without,
 )
 from trading.risk.models import Exposure, Holding, Mode, Permit
 
@@ -80,44 +79,14 @@ def test_a_permit_to_reduce_promises_no_exposure_and_is_no_entry() -> None:
     assert [one.permit_id for one in after.reservations] == ["p1"]
 
 
-def test_a_buy_settles_into_a_position_net_of_commission_in_base() -> None:
-    # 0.5 bought at 100, a commission of 0.1 % taken from what was received
-    after = settle(reserve(account(), permit(), at=NOW), "p1", base_delta=D("0.4995"), quote_delta=D(-50), price=D(100))
-    assert after.reservations == ()
-    assert after.cash_usd == 950
-    assert after.holdings[0].quantity == D("0.4995")
-    assert after.holdings[0].average_price == D(50) / D("0.4995"), "the cost includes the fee"
-    assert after.equity_usd == D("999.95")
-    assert settle(after, "p1", base_delta=D("0.4995"), quote_delta=D(-50), price=D(100)) is after
-
-
-def test_an_order_that_died_without_a_fill_leaves_nothing() -> None:
-    after = settle(reserve(account(), permit(), at=NOW), "p1", base_delta=D(0), quote_delta=D(0), price=D(100))
-    assert after == account(entries_today=1)
-
-
-def test_a_second_buy_averages_and_a_sell_keeps_the_average() -> None:
-    first = booked(account(), symbol="BTC/USDT", base_delta=D(1), quote_delta=D(-100), price=D(100))
-    second = booked(first, symbol="BTC/USDT", base_delta=D(1), quote_delta=D(-200), price=D(200))
-    assert second.holdings[0].average_price == 150
-    sold = booked(second, symbol="BTC/USDT", base_delta=D("-0.5"), quote_delta=D(100), price=D(200))
-    assert sold.holdings[0].average_price == 150
-    assert sold.holdings[0].quantity == D("1.5")
-    assert sold.closed_trades == 0
-
-
-def test_a_position_sold_to_nothing_is_one_closed_trade() -> None:
-    after = booked(
-        account(holdings=(btc("1"),)), symbol="BTC/USDT", base_delta=D(-1), quote_delta=D("99.9"), price=D(100)
-    )
-    assert after.holdings == ()
-    assert after.closed_trades == 1
-    assert after.cash_usd == D("1099.9")
-
-
-def test_more_sold_than_held_is_an_error_not_a_short() -> None:
-    with pytest.raises(ValueError, match="exceed the position 1; spot has no shorts"):
-        booked(account(holdings=(btc("1"),)), symbol="BTC/USDT", base_delta=D(-2), quote_delta=D(200), price=D(100))
+def test_asking_again_takes_the_place_of_the_earlier_permit() -> None:
+    once = reserve(account(), permit(), at=NOW)
+    again = without(once, "p1")
+    assert (again.reserved_usd, again.entries_today) == (0, 0), "one entry stays one entry"
+    assert without(once, "p2") is once
+    assert without(once, None) is once
+    yesterday = reserve(account(), permit(), at=NOW - timedelta(days=1))
+    assert without(yesterday, "p1").entries_today == 1, "the day's counter is not of that entry any more"
 
 
 def test_marks_move_equity_and_the_peak_only_up() -> None:
@@ -140,10 +109,10 @@ def test_the_ledger_is_the_truth_about_money_and_the_desk_about_promises() -> No
     assert after.day_started_at == desk.day_started_at
 
 
-def test_a_permit_lapses_after_its_validity() -> None:
+def test_a_permit_lapses_after_twice_its_validity() -> None:
     held = reserve(account(), permit(), at=NOW)
-    assert lapsed(held, Policy(), now=NOW + timedelta(seconds=60)) == ()
-    assert lapsed(held, Policy(), now=NOW + timedelta(seconds=61)) == ("p1",)
+    assert lapsed(held, Policy(), now=NOW + timedelta(seconds=120)) == ()
+    assert lapsed(held, Policy(), now=NOW + timedelta(seconds=121)) == ("p1",)
 
 
 DAYS = [

@@ -12,7 +12,7 @@ from trading.facts.models import RiskRegime
 from trading.policy.model import Policy
 from trading.policy.regimes import BY_DANGER
 from trading.policy.table import changed
-from trading.risk.desk import release, reserve, settle
+from trading.risk.desk import release, reserve
 from trading.risk.gate import gate
 from trading.risk.models import Exposure, GateRequest, Holding, Mode
 
@@ -111,6 +111,16 @@ def test_granted_is_within_every_cap_and_within_the_proposal(
     assert answer.binding in {cap.code for cap in answer.caps}
 
 
+def bought(exposure: Exposure, symbol: str, quantity: Decimal) -> Exposure:
+    """The ledger after a purchase at `PRICE`: as the desk reads it anew."""
+    held = exposure.holding(symbol)
+    total = quantity + (held.quantity if held is not None else 0)
+    others = tuple(one for one in exposure.holdings if one.symbol != symbol)
+    holding = Holding(symbol=symbol, quantity=total, average_price=PRICE, mark_price=PRICE)
+    cash = exposure.cash_usd - quantity * PRICE
+    return exposure.model_copy(update={"cash_usd": cash, "holdings": (*others, holding)})
+
+
 @settings(max_examples=60)
 @given(
     exposure=accounts(),
@@ -139,13 +149,7 @@ def test_no_sequence_of_permits_passes_a_limit(
         }
         assert len(symbols - {request.symbol}) < policy.max_positions(request.risk_regime)
         if fate == "fills":
-            exposure = settle(
-                exposure,
-                permit.id,
-                base_delta=permit.quantity,
-                quote_delta=-permit.quantity * request.price,
-                price=request.price,
-            )
+            exposure = bought(release(exposure, permit.id), request.symbol, permit.quantity)
         elif fate == "dies":
             exposure = release(exposure, permit.id)
 

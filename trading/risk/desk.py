@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from trading.money import ZERO
 from trading.policy.model import Policy
-from trading.risk.models import Exposure, Holding, Mode, Permit, Reservation
+from trading.risk.models import Exposure, Mode, Permit, Reservation
 from trading.risk.sanity import day_loss_fraction, drawdown_fraction
 
 STRICTNESS = (Mode.AUTO, Mode.MANUAL, Mode.DEFENSIVE, Mode.HALTED)
@@ -44,56 +44,17 @@ def release(exposure: Exposure, permit_id: str) -> Exposure:
     return exposure if len(kept) == len(exposure.reservations) else exposure.model_copy(update={"reservations": kept})
 
 
-def settle(
-    exposure: Exposure, permit_id: str, *, base_delta: Decimal, quote_delta: Decimal, price: Decimal
-) -> Exposure:
-    """The permit's order is terminal: its promise becomes what its fills made of it, in one step.
+def without(exposure: Exposure, permit_id: str | None) -> Exposure:
+    """The account as if the permit had not been given, for the gate to be asked again in its place.
 
-    `base_delta` and `quote_delta` are signed totals net of commission (a buy: base up, quote down); `price` marks the
-    rest. Settling an id that is not reserved changes nothing, so a repeated report is counted once.
+    An unknown id, and none, change nothing. Whoever is permitted then reserves the new permit instead.
     """
-    promise = _reservation(exposure, permit_id)
+    promise = None if permit_id is None else _reservation(exposure, permit_id)
     if promise is None:
         return exposure
-    return booked(
-        release(exposure, permit_id),
-        symbol=promise.symbol,
-        base_delta=base_delta,
-        quote_delta=quote_delta,
-        price=price,
-    )
-
-
-def booked(exposure: Exposure, *, symbol: str, base_delta: Decimal, quote_delta: Decimal, price: Decimal) -> Exposure:
-    """Fills without a permit (a stop, a target, a flatten) enter the account; the caller books each order once.
-
-    A buy raises the average cost with its fees; a sell keeps it. A position sold to nothing is a closed trade.
-    """
-    held = exposure.holding(symbol) or Holding(symbol=symbol, quantity=ZERO, average_price=ZERO, mark_price=price)
-    quantity = held.quantity + base_delta
-    if quantity < 0:
-        raise ValueError(f"{symbol}: fills of {base_delta} exceed the position {held.quantity}; spot has no shorts")
-    others = tuple(one for one in exposure.holdings if one.symbol != symbol)
-    closes = quantity == 0 and held.quantity > 0
-    holdings = others
-    if quantity > 0:
-        holdings = (*others, _held(held, quantity=quantity, base_delta=base_delta, quote_delta=quote_delta, mark=price))
-    return _with_peak(
-        exposure.model_copy(
-            update={
-                "cash_usd": exposure.cash_usd + quote_delta,
-                "holdings": tuple(sorted(holdings, key=lambda one: one.symbol)),
-                "closed_trades": exposure.closed_trades + int(closes),
-            }
-        )
-    )
-
-
-def _held(held: Holding, *, quantity: Decimal, base_delta: Decimal, quote_delta: Decimal, mark: Decimal) -> Holding:
-    average = held.average_price
-    if base_delta > 0:
-        average = (held.quantity * held.average_price - quote_delta) / quantity
-    return Holding(symbol=held.symbol, quantity=quantity, average_price=average, mark_price=mark)
+    counted = promise.opens and (exposure.day_started_at is None or promise.reserved_at >= exposure.day_started_at)
+    entries = max(exposure.entries_today - int(counted), 0)
+    return release(exposure, promise.permit_id).model_copy(update={"entries_today": entries})
 
 
 def mark(exposure: Exposure, prices: Mapping[str, Decimal]) -> Exposure:
@@ -124,9 +85,12 @@ def refreshed(exposure: Exposure, ledger: Exposure) -> Exposure:
 
 
 def lapsed(exposure: Exposure, policy: Policy, *, now: datetime) -> tuple[str, ...]:
-    """Permits past their validity: released where the store knows no intent for them, else they wait for the order."""
+    """Permits past their validity: released where the store knows no order of theirs, else they wait for it.
+
+    Twice the validity: an order whose permit was looked at in its last moment has an intent row long before that.
+    """
     validity = timedelta(seconds=policy.permit_validity_s)
-    return tuple(one.permit_id for one in exposure.reservations if now > one.reserved_at + validity)
+    return tuple(one.permit_id for one in exposure.reservations if now > one.reserved_at + 2 * validity)
 
 
 def is_stricter(mode: Mode, *, than: Mode) -> bool:

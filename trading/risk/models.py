@@ -106,6 +106,7 @@ class GateRequest(Contract):
     now: Utc = Field(description="market time of the request")
     event_day: bool = Field(default=False, description="a known event falls on this day")
     approved_by: str | None = Field(default=None, description="the person who approved this entry, for manual mode")
+    replaces: str | None = Field(default=None, description="the permit in whose place the gate is asked again")
     symbol_elsewhere_usd: Decimal = Field(
         default=Decimal(0), ge=0, description="exposure in the symbol, held and promised, in the venue's other accounts"
     )
