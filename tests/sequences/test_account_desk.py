@@ -195,14 +195,14 @@ async def _has_mode(house: SequenceHouse, mode: Mode) -> bool:
 
 async def test_a_promise_that_nobody_used_is_given_back(open_house: OpenHouse) -> None:
     house = await open_house()
-    unused = await house.permit(name="unused")
-    used = await house.permit(name="used")
+    unused = await house.permit(name="unused", notional="1000")
+    used = await house.permit(name="used", notional="1000")
     order = house.entry(used, price=Decimal(6900))
     await house.store.record_intent(order, await house.exchange.prepare(order))
-    await house.permit(name="soon", now=OPENS_AT + timedelta(seconds=60))
+    await house.permit(name="soon", notional="1000", now=OPENS_AT + timedelta(seconds=60))
     promises = (await state_of(house)).exposure.reservations
     assert {unused.id, used.id} <= {promise.permit_id for promise in promises}, "both may still be used"
-    await house.permit(name="late", now=OPENS_AT + timedelta(seconds=121))
+    await house.permit(name="late", notional="1000", now=OPENS_AT + timedelta(seconds=121))
     promised = {promise.permit_id for promise in (await state_of(house)).exposure.reservations}
     assert unused.id not in promised
     assert used.id in promised, "an order was intended under it: it waits for that order's end"
