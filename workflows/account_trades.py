@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from trading.orders.entries import entry_order, entry_times
     from trading.orders.models import Quote
     from trading.orders.sending import outcome_of_order
-    from trading.risk.models import GateAnswer, Permit
+    from trading.risk.models import GateAnswer, Permit, PlanBound
     from trading.risk.wishes import gate_request
     from workflows.approvals import Approvals
     from workflows.names import (
@@ -69,6 +69,8 @@ class AccountTrades:
         self._placed: dict[str, Placed] = {}
         self.watched: list[Watched] = []
         self.also: list[str] = []
+        self.plans: dict[str, PlanBound] = {}
+        """What each account's plan of the day leaves here; without one the policy alone applies."""
         self.changed: Fusion | None = None
         """The view as a person changed it last."""
 
@@ -152,6 +154,7 @@ class AccountTrades:
             atr_fraction=seen.atr_fraction,
             observed_at=seen.as_of,
             approved_by=view.approved_by,
+            plan=self.plans.get(account),
         )
         reply = await workflow.execute_activity_method(
             AskCalls.ask,

@@ -49,6 +49,8 @@ class TradeDecision(AnsweredByPeople):
         opened = await workflow.execute_local_activity_method(StoreCalls.open_decision, self._head, **STORE_CALL)
         if opened.finished is not None:
             return DecisionResult(summary=opened.finished, already_decided=True)
+        self._trades.plans = {bound.account: bound for bound in opened.plans}
+        self._note(plan=opened.plans[0].period if opened.plans else None)
         position = opened.position
         observation, recall = await asyncio.gather(observe(request, position), self._recall())
         if observation is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Protocol
 
 from temporalio import activity
@@ -10,7 +9,6 @@ from temporalio import activity
 from activities.planning.calls import record_errors
 from activities.store.port import Blobs, DayPlans, PlaybookRegistry
 from trading.contract import Contract, Utc
-from trading.planning.models import DayPlan
 from trading.playbook import from_json
 from trading.watching.models import Watchlist
 from trading.watching.triggers import watched_triggers
@@ -43,25 +41,19 @@ class WatchCalls:
                 name = (await self._records.active_playbook(question.realm)).content_hash
             playbook = from_json(await self._records.get(name))
             policy = playbook.policy
-            found = await self._records.day_plan_in_force(
-                question.realm, as_of=question.as_of, valid=timedelta(seconds=policy.plan_valid_s)
-            )
+            found = await self._records.day_plan_in_force(question.realm, as_of=question.as_of)
         plain = Watchlist(playbook_hash=name, playbook_version=playbook.version)
         if found is None:
             return plain
-        plan_hash, plan = found
+        plan = found.plan
         return plain.model_copy(
             update={
                 "period": plan.day.isoformat(),
-                "plan_hash": plan_hash,
-                "valid_until": _valid_until(plan, policy.plan_valid_s),
+                "plan_hash": found.plan_hash,
+                "valid_until": plan.valid_until,
                 "symbols": tuple(item.symbol for item in plan.watch),
                 "triggers": watched_triggers(plan),
                 "triggers_per_symbol": policy.triggers_per_symbol,
                 "triggers_per_day": policy.triggers_per_day,
             }
         )
-
-
-def _valid_until(plan: DayPlan, valid_s: int) -> datetime:
-    return plan.as_of + timedelta(seconds=valid_s)

@@ -13,10 +13,11 @@ from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
-from activities.store.port import AccountBook, Audit, Blobs, Decisions, StoreRefused, StoreUnavailable
+from activities.store.port import AccountBook, Audit, Blobs, DayPlans, Decisions, StoreRefused, StoreUnavailable
 from trading.contract import Contract, Utc
 from trading.decision.models import DecisionHead, DecisionSummary, PositionView, TrackRecord
-from trading.risk.models import Exposure, GateAnswer, Mode
+from trading.planning.binding import bounds_of
+from trading.risk.models import Exposure, GateAnswer, Mode, PlanBound
 
 STORE_CALL: workflow.LocalActivityConfig = {
     # Longer than the 15 s for which a write waits for another process's transaction on SQLite.
@@ -40,15 +41,19 @@ UNKNOWN_ACCOUNT = "UnknownAccount"
 BLOB_MISSING = "BlobMissing"
 
 
-class Records(Decisions, AccountBook, Audit, Blobs, Protocol):
+class Records(Decisions, DayPlans, AccountBook, Audit, Blobs, Protocol):
     """What these activities need of the one store."""
 
 
 class OpenedDecision(Contract):
-    """`finished` is the stored end where this decision was taken before; `position` is the lead account's."""
+    """`finished` is the stored end where this decision was taken before; `position` is the lead account's.
+
+    `plans` are the bounds of the accounts by the plan in force; without one the policy alone applies (C09).
+    """
 
     finished: DecisionSummary | None = None
     position: PositionView
+    plans: tuple[PlanBound, ...] = ()
 
 
 class RecallRef(Contract):
@@ -153,9 +158,14 @@ class StoreCalls:
     async def open_decision(self, head: DecisionHead) -> OpenedDecision:
         """Open the decision, or find its end; the lead account's position comes along."""
         with _store_errors():
-            finished = await self._store.open_decision(head)
+            found = await self._store.day_plan_in_force(head.realm, as_of=head.as_of)
+            finished = await self._store.open_decision(head, plan_period=found.period if found else None)
             lead = PositionRequest(realm=head.realm, account=head.accounts[0], symbol=head.symbol)
-            return OpenedDecision(finished=finished, position=await self._view(lead))
+            return OpenedDecision(
+                finished=finished,
+                position=await self._view(lead),
+                plans=() if found is None else bounds_of(found.plan, head, period=found.period),
+            )
 
     @activity.defn
     async def recall(self, head: DecisionHead) -> RecallRef:

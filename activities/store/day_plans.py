@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.store.blobs import keep_blob, load_blob
+from activities.store.blobs import RecentTexts, keep_blob, load_blob
 from activities.store.engine import Database
-from activities.store.port import KeptPlan
+from activities.store.port import KeptPlan, PlanInForce
 from activities.store.tables import DecisionRow, EquityRow, FillRow, OrderRow, PlanRow, TradeOutcomeRow
 from trading.ids import canonical_json, content_hash
 from trading.money import ZERO
@@ -27,10 +28,26 @@ DAY_LENGTH = len("2024-01-31")
 DUST_USD = 5
 
 
+_NEWEST = (
+    select(PlanRow.period, PlanRow.content_hash)
+    .where(PlanRow.realm == bindparam("its_realm"), PlanRow.account == ALL, func.length(PlanRow.period) >= DAY_LENGTH)
+    .order_by(PlanRow.as_of.desc(), PlanRow.period.desc())
+    .limit(1)
+)
+"""Built once: putting a statement together costs more than running it. Weeks and months have shorter names."""
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> DayPlan:
+    """Every decision of a day asks for the same plan."""
+    return DayPlan.model_validate_json(text)
+
+
 class DayPlanRows:
     """`DayPlans` over the tables."""
 
     _database: Database
+    _recent: RecentTexts
 
     async def find_day_plan(self, realm: str, period: str) -> KeptPlan | None:
         async with self._database.read() as connection:
@@ -79,17 +96,21 @@ class DayPlanRows:
             text = None if name is None else await load_blob(connection, name)
         return None if text is None else DayPlan.model_validate_json(text)
 
-    async def day_plan_in_force(
-        self, realm: str, *, as_of: datetime | None, valid: timedelta
-    ) -> tuple[str, DayPlan] | None:
-        mine = [PlanRow.realm == realm, PlanRow.account == ALL, func.length(PlanRow.period) == DAY_LENGTH]
-        if as_of is not None:
-            mine += [PlanRow.as_of <= as_of, PlanRow.as_of > as_of - valid]
-        newest = select(PlanRow.content_hash).where(*mine).order_by(PlanRow.as_of.desc(), PlanRow.period.desc())
+    async def day_plan_in_force(self, realm: str, *, as_of: datetime | None) -> PlanInForce | None:
+        made = _NEWEST if as_of is None else _NEWEST.where(PlanRow.as_of <= bindparam("by"))
+        asked = {"its_realm": realm} | ({} if as_of is None else {"by": as_of})
         async with self._database.read() as connection:
-            name = (await connection.execute(newest.limit(1))).scalar_one_or_none()
-            text = None if name is None else await load_blob(connection, name)
-        return None if name is None or text is None else (name, DayPlan.model_validate_json(text))
+            row = (await connection.execute(made, asked)).one_or_none()
+            if row is None:
+                return None
+            period, name = row
+            text = self._recent.get(name) or await load_blob(connection, name)
+        if text is None:
+            raise KeyError(f"nothing is stored under {name}")
+        self._recent.learn(name, text)
+        plan = _parsed(text)
+        is_over = as_of is not None and plan.valid_until is not None and as_of >= plan.valid_until
+        return None if is_over else PlanInForce(period=period, plan_hash=name, plan=plan)
 
     async def day_numbers(self, realm: str, accounts: Sequence[str], *, day: date, hours: MarketHours) -> DayNumbers:
         start, end = hours.bounds(day)

@@ -88,10 +88,11 @@ class DecisionRows:
     _database: Database
     _recent: RecentTexts
 
-    async def open_decision(self, head: DecisionHead) -> DecisionSummary | None:
+    async def open_decision(self, head: DecisionHead, *, plan_period: str | None = None) -> DecisionSummary | None:
         async with self._database.write() as connection:
             values = head.model_dump(mode="python") | {
                 "accounts": canonical_json(head.accounts),
+                "plan_period": plan_period,
                 "finished": False,
                 "opened_at": datetime.now(UTC),
             }
@@ -234,6 +235,7 @@ async def load_summary(
     ends = await connection.execute(_ENDS, names)
     return DecisionSummary(
         head=head,
+        plan=row["plan_period"],
         snapshot_hash=row["snapshot_hash"],
         trend_regime=row["trend_regime"],
         risk_regime=row["risk_regime"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -224,7 +224,7 @@ class Audit(Protocol):
 class Decisions(Protocol):
     """Decision cards, from their opening to their end."""
 
-    async def open_decision(self, head: DecisionHead) -> DecisionSummary | None:
+    async def open_decision(self, head: DecisionHead, *, plan_period: str | None = None) -> DecisionSummary | None:
         """Insert the head, or return the summary where this decision is already finished."""
         ...
 
@@ -421,6 +421,14 @@ class KeptPlan(Contract):
     accounts: tuple[tuple[str, str], ...] = ()
 
 
+class PlanInForce(Contract):
+    """The plan that binds at a time. `period` is its row's: the day, and for a revision its number behind a dot."""
+
+    period: str
+    plan_hash: str
+    plan: DayPlan
+
+
 class DayPlans(Protocol):
     """Plans of whole days: the first of a period is the one, for all its accounts."""
 
@@ -434,10 +442,8 @@ class DayPlans(Protocol):
         """The newest plan of an earlier day."""
         ...
 
-    async def day_plan_in_force(
-        self, realm: str, *, as_of: datetime | None, valid: timedelta
-    ) -> tuple[str, DayPlan] | None:
-        """The newest plan made up to `as_of` and not longer ago than `valid`, with its hash; the newest without it."""
+    async def day_plan_in_force(self, realm: str, *, as_of: datetime | None) -> PlanInForce | None:
+        """The newest plan made up to `as_of`, unless it is over by then; without a time the newest one."""
         ...
 
     async def day_numbers(self, realm: str, accounts: Sequence[str], *, day: date, hours: MarketHours) -> DayNumbers:

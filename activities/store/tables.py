@@ -48,6 +48,7 @@ class DecisionRow(Row):
     cause: Mapped[str]
     accounts: Mapped[str]
     playbook_version: Mapped[str]
+    plan_period: Mapped[str | None]
     finished: Mapped[bool]
     recall_hash: Mapped[str | None]
     snapshot_hash: Mapped[str | None]

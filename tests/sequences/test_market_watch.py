@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 from fakes.coordinator import TestCoordinator
+from fakes.scripted_models import buys
 from fakes.sequence_house import SequenceHouse
 from fakes.told_market import OPENS_AT, SYMBOL, VENUE, Told
 from temporalio.client import WorkflowHandle
 
 from activities.store.port import KeptPlan
-from activities.store.reading import decision_list
+from activities.store.reading import decision_card, decision_list
 from trading.ids import decision_id
 from trading.planning.models import DayPlan, Level, PriceTrigger, Style, TradeIdea, TriggerKind
 from trading.playbook import first_playbook, revised, to_json
 from trading.policy.table import changed
+from workers.cli.card import readable_card
 from workflows.market_watch import MarketWatch
 from workflows.names import TASK_TIMEOUT, QueueRole, Signal, watch_workflow
 from workflows.protocol import Decided, Planned, PlaybookNews, Settled, WatchRequest, WatchState
@@ -28,6 +30,14 @@ SYMBOLS = (SYMBOL, "ETH/USDT")
 ACCOUNTS = ("aggressive", "composite")
 FALL = (7000, 7010, 6700, 6750)
 HOUR = timedelta(hours=1)
+LIMITS = {
+    "max_trade_fraction": "0.05",
+    "max_position_fraction": "0.1",
+    "total_fraction": "0.5",
+    "max_positions": 5,
+    "max_entries": 6,
+    "daily_loss_fraction": "0.05",
+}
 
 
 async def start_watch(house: SequenceHouse, **given: Any) -> WorkflowHandle[Any, Any]:
@@ -78,14 +88,7 @@ async def keep_plan(house: SequenceHouse, *, as_of: datetime = OPENS_AT, **parts
         {
             "account": account,
             "style": Style(account),
-            "limits": {
-                "max_trade_fraction": "0.05",
-                "max_position_fraction": "0.1",
-                "total_fraction": "0.5",
-                "max_positions": 5,
-                "max_entries": 6,
-                "daily_loss_fraction": "0.05",
-            },
+            "limits": LIMITS,
             "target": {"return_fraction": "0.01"},
             "tasks": (),
             "triggers": (pullback, defend) if account == "composite" else (pullback,),
@@ -93,7 +96,7 @@ async def keep_plan(house: SequenceHouse, *, as_of: datetime = OPENS_AT, **parts
             "windows": (),
             "memory": (),
         }
-        | parts
+        | parts.get(account, {})
         for account in house.told.accounts
     ]
     plan = DayPlan.model_validate(
@@ -107,7 +110,20 @@ async def keep_plan(house: SequenceHouse, *, as_of: datetime = OPENS_AT, **parts
             "trend_regime": "normal",
             "risk_regime": "normal",
             "yesterday": {"day": (as_of - timedelta(days=1)).date()},
-            "watch": (),
+            "valid_until": as_of + timedelta(days=1),
+            "watch": tuple(
+                {
+                    "rank": place,
+                    "symbol": symbol,
+                    "reason": "active",
+                    "last_price": "7000",
+                    "turnover_24h_usd": "1",
+                    "trend_regime": "normal",
+                    "risk_regime": "normal",
+                    "snapshot_hash": "x",
+                }
+                for place, symbol in enumerate(house.told.symbols, 1)
+            ),
             "plans": plans,
         }
     )
@@ -223,3 +239,38 @@ async def test_what_fired_stays_fired_in_a_new_run(open_house: OpenHouse) -> Non
     again = await house.tick(carried, *stop.events)
     assert again.started == ()
     assert len(await decision_list(house.store, house.realm)) == 2
+
+
+@pytest.mark.temporal
+async def test_each_account_trades_by_its_own_plan(open_house: OpenHouse) -> None:
+    """One observation and one pair of proposals; sizes, refusals and orders are each account's own."""
+    house = await open_house(Told(accounts=("aggressive", "composite", "conservative")))
+    house.primary.say(buys())
+    house.secondary.say(buys())
+    avoids = {"dropped": ({"symbol": SYMBOL, "reason": "memory_avoids"},), "ideas": ()}
+    await keep_plan(house, composite={"limits": LIMITS | {"max_trade_fraction": "0.01"}}, conservative=avoids)
+    watch = await start_watch(house)
+    (ended,) = await results(house, await house.tick(watch))
+    summary = ended.result.summary
+    free, small, out = summary.outcomes
+    assert summary.plan == f"{OPENS_AT:%Y-%m-%d}"
+    assert (free.outcome, small.outcome, out.outcome) == ("opened", "opened", "refused_by_gate")
+    assert free.notional_usd is not None
+    assert free.notional_usd > 1000
+    assert small.notional_usd == Decimal(1000), "a hundredth of 100,000 by its plan"
+    assert out.reasons == ("plan_not_here",)
+    card = await decision_card(house.store, house.realm, summary.head.decision_id)
+    assert card is not None
+    assert card["plan"] == f"{OPENS_AT:%Y-%m-%d}"
+
+
+@pytest.mark.temporal
+async def test_without_a_plan_the_policy_alone_applies_and_the_card_says_so(open_house: OpenHouse) -> None:
+    house = await open_house(Told())
+    watch = await start_watch(house)
+    (ended,) = await results(house, await house.tick(watch))
+    assert ended.result.summary.plan is None
+    card = await decision_card(house.store, house.realm, ended.result.summary.head.decision_id)
+    assert card is not None
+    assert card["plan"] is None
+    assert "no plan of the day" in readable_card(card)

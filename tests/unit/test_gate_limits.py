@@ -14,7 +14,7 @@ from trading.policy.table import BY_FIELD, changed
 from trading.risk.codes import CAP_CODES, CODES
 from trading.risk.gate import gate
 from trading.risk.levels import least_entry_usd, least_workable_equity_usd
-from trading.risk.models import Exposure, GateRequest, Holding, Mode, Reservation
+from trading.risk.models import Exposure, GateRequest, Holding, Mode, PlanBound, Reservation
 
 NOW = datetime(2020, 3, 12, 10, 0, tzinfo=UTC)
 D = Decimal
@@ -58,6 +58,21 @@ def wish(**fields: Any) -> GateRequest:
         "now": NOW,
     }
     return GateRequest.model_validate({**values, **fields})
+
+
+def planned(**fields: Any) -> dict[str, Any]:
+    """A wish under a plan that leaves more than the policy does, except for `fields`."""
+    values: dict[str, Any] = {
+        "period": "2020-03-12",
+        "account": "composite",
+        "max_trade_fraction": D("0.05"),
+        "max_position_fraction": D("0.1"),
+        "total_fraction": D("0.5"),
+        "max_positions": 5,
+        "max_entries": 20,
+        "daily_loss_fraction": D("0.05"),
+    }
+    return {"plan": PlanBound.model_validate(values | fields)}
 
 
 def held(symbol: str, usd: str) -> Holding:
@@ -110,6 +125,10 @@ DENIALS = [
     ("drawdown_halt", {}, {"cash_usd": D(8_000), "day_start_equity_usd": D(8_000)}, {}),
     ("too_many_positions", {}, {"cash_usd": D(8_000), "holdings": five_positions()}, {}),
     ("too_many_entries", {}, {"entries_today": 20}, {}),
+    ("plan_not_here", planned(refuses="memory_avoids"), {}, {}),
+    ("plan_too_many_positions", planned(max_positions=0), {}, {}),
+    ("plan_too_many_entries", planned(max_entries=2), {"entries_today": 2}, {}),
+    ("plan_daily_loss", planned(daily_loss_fraction=D("0.02")), {"cash_usd": D(9_790)}, {}),
     ("bootstrap_confidence", {"confidence": D("0.24")}, {"closed_trades": 49}, {}),
     ("bootstrap_win_probability", {"win_probability": D("0.19")}, {"closed_trades": 49}, {}),
     ("stop_missing", {"stop_price": None}, {}, {}),
@@ -203,6 +222,10 @@ CAPS = [
     # a proposal that fusion has halved is not halved again
     ("proposed_size", "150", {"low_certainty": True, "size_fraction": D("0.015")}, {}, {}),
     ("trade_cap", "500", {"size_fraction": D("0.5")}, {}, {}),
+    ("proposed_size", "300", planned(), {}, {}),
+    ("plan_trade_cap", "200", planned(max_trade_fraction=D("0.02")), {}, {}),
+    ("plan_position_cap", "100", planned(max_position_fraction=D("0.01")), {}, {}),
+    ("plan_total_cap", "150", planned(total_fraction=D("0.015")), {}, {}),
     ("event_day_cap", "200", {"event_day": True}, {}, {}),
     ("event_day_cap", "50", {"event_day": True}, {"reservations": (promised("BTC/USDT", "150"),)}, {}),
     ("position_cap", "200", {}, {"cash_usd": D(9_200), "holdings": (held("BTC/USDT", "800"),)}, {}),
@@ -279,7 +302,7 @@ def test_a_cap_that_leaves_nothing_denies_with_its_own_code() -> None:
 
 
 def test_every_cap_is_named_with_its_number_even_where_another_binds() -> None:
-    answer = gate(wish(event_day=True, low_certainty=True), account(), Policy())
+    answer = gate(wish(event_day=True, low_certainty=True, **planned()), account(), Policy())
     assert {cap.code for cap in answer.caps} == set(CAP_CODES)
     assert all(CODES[cap.code].capability == cap.capability for cap in answer.caps)
 

@@ -210,6 +210,7 @@ class DecisionSummary(Contract):
     """What the workflow records at the end, and returns: ids and numbers; the card is read from the store."""
 
     head: DecisionHead
+    plan: str | None = Field(default=None, description="the day whose plan binds; without one the policy alone does")
     snapshot_hash: str | None = None
     trend_regime: TrendRegime = TrendRegime.NORMAL
     risk_regime: RiskRegime = RiskRegime.NORMAL

@@ -15,6 +15,7 @@ def decision_story(summary: DecisionSummary) -> str:
     """A decision as far as it has come."""
     head = summary.head
     lines = [f"### {head.symbol} as of {head.as_of:%Y-%m-%d %H:%M} UTC", f"cause: {head.cause}"]
+    lines.append(f"plan of {summary.plan}" if summary.plan else "no plan of the day: the policy alone applies")
     if summary.snapshot_hash:
         lines.append(f"market: trend {summary.trend_regime.value}, risk {summary.risk_regime.value}")
     lines += [_stance(stance) for stance in summary.stances]

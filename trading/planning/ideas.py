@@ -25,12 +25,13 @@ NEAREST_FRACTION = Decimal("0.001")
 """A level nearer than this to the price is already being touched: it is no trigger for later."""
 
 _DIGITS = Context(prec=8)
-_SIZE = {
+MEMORY_SIZE = {
     MemoryVerdict.CLEAR: ONE,
     MemoryVerdict.UNKNOWN: ONE,
     MemoryVerdict.CAUTIOUS: Decimal("0.5"),
     MemoryVerdict.AVOID: Decimal(0),
 }
+"""The share of a size that the memory of a symbol leaves."""
 
 
 def levels_below(snapshot: MarketSnapshot) -> tuple[Level, ...]:
@@ -101,7 +102,7 @@ def idea_at(
     stop = entry * (ONE - distance)
     return TradeIdea(
         trigger=trigger,
-        size_fraction=_tidy(limits.max_trade_fraction * _SIZE[memory.verdict]),
+        size_fraction=_tidy(limits.max_trade_fraction * MEMORY_SIZE[memory.verdict]),
         entry_price=_tidy(entry),
         stop_price=_tidy(stop),
         target_price=_tidy(target),

@@ -189,6 +189,7 @@ class DayPlan(Contract):
     as_of: Utc
     final_at: Utc
     session_start: Utc
+    valid_until: Utc | None = Field(default=None, description="it binds until then, or until a newer plan is made")
     playbook_version: str
     trend_regime: TrendRegime
     risk_regime: RiskRegime

@@ -71,6 +71,7 @@ def plan_the_day(morning: Morning) -> DayPlan:
         as_of=morning.as_of,
         final_at=hours.at(day, hours.plan_final_at),
         session_start=hours.at(day, hours.session_start_at),
+        valid_until=morning.as_of + timedelta(seconds=morning.playbook.policy.plan_valid_s),
         playbook_version=morning.playbook.version,
         trend_regime=trend,
         risk_regime=risk,

@@ -42,6 +42,11 @@ _DENIALS: Final = (
     # How much is going on already
     GateCode("too_many_positions", "C21", "{positions} symbols are held or promised; {regime} allows {limit}"),
     GateCode("too_many_entries", "C16", "{entries} entries were permitted today; {limit} are allowed"),
+    # What the plan of the day leaves
+    GateCode("plan_not_here", "C09", "the plan of {period} does not enter {symbol}: {reason}"),
+    GateCode("plan_too_many_positions", "C09", "{positions} symbols are held; the plan of {period} allows {limit}"),
+    GateCode("plan_too_many_entries", "C09", "{entries} entries were permitted; the plan of {period} allows {limit}"),
+    GateCode("plan_daily_loss", "C09", "today's loss is {loss}; by the plan of {period} entries stop at {limit}"),
     # What the decision is worth
     GateCode(
         "bootstrap_confidence",
@@ -81,6 +86,9 @@ _CAPS: Final = (
     GateCode("leverage_cap", "C16", f"leverage {_EXHAUSTED}"),
     GateCode("regime_total_cap", "C21", f"the regime's total {_EXHAUSTED}"),
     GateCode("cash_floor", "C19", f"the cash floor {_EXHAUSTED}"),
+    GateCode("plan_trade_cap", "C09", f"one trade by the plan of the day {_EXHAUSTED}"),
+    GateCode("plan_position_cap", "C09", f"the position by the plan of the day {_EXHAUSTED}"),
+    GateCode("plan_total_cap", "C09", f"the total by the plan of the day {_EXHAUSTED}"),
 )
 
 CODES: Final[Mapping[str, GateCode]] = MappingProxyType({row.code: row for row in (*_DENIALS, *_CAPS)})

@@ -81,6 +81,23 @@ class Exposure(Contract):
         return held + sum((r.notional_usd for r in self.reservations if r.symbol == symbol), Decimal(0))
 
 
+class PlanBound(Contract):
+    """What the account's plan of the day leaves in one symbol. Fractions are of equity, counts of the account's day.
+
+    `refuses` says why the plan does not enter the symbol at all; empty where it may.
+    """
+
+    period: str
+    account: str
+    max_trade_fraction: Decimal = Field(ge=0, description="after the risk windows and the memory of the symbol")
+    max_position_fraction: Decimal = Field(ge=0)
+    total_fraction: Decimal = Field(ge=0)
+    max_positions: int
+    max_entries: int
+    daily_loss_fraction: Decimal
+    refuses: str = ""
+
+
 class GateRequest(Contract):
     """A wish to open or to reduce, with the numbers of the observation it rests on."""
 
@@ -107,6 +124,9 @@ class GateRequest(Contract):
     event_day: bool = Field(default=False, description="a known event falls on this day")
     approved_by: str | None = Field(default=None, description="the person who approved this entry, for manual mode")
     replaces: str | None = Field(default=None, description="the permit in whose place the gate is asked again")
+    plan: PlanBound | None = Field(
+        default=None, description="the plan of the day; without one the policy alone applies"
+    )
     symbol_elsewhere_usd: Decimal = Field(
         default=Decimal(0), ge=0, description="exposure in the symbol, held and promised, in the venue's other accounts"
     )

@@ -8,6 +8,7 @@ from trading.money import ONE
 from trading.policy.model import Policy
 from trading.risk.codes import cap
 from trading.risk.models import Cap, Exposure, GateRequest
+from trading.risk.planned import plan_caps
 
 
 def entry_caps(request: GateRequest, exposure: Exposure, policy: Policy, *, profile_is_spot: bool) -> tuple[Cap, ...]:
@@ -17,6 +18,7 @@ def entry_caps(request: GateRequest, exposure: Exposure, policy: Policy, *, prof
         *_trade_caps(request, exposure, policy),
         *_symbol_caps(request, exposure, policy),
         *_account_caps(request, exposure, policy, profile_is_spot=profile_is_spot),
+        *plan_caps(request, exposure),
     )
 
 

@@ -11,6 +11,7 @@ from trading.policy.model import Policy
 from trading.risk.codes import denial
 from trading.risk.levels import entry_price, least_stop_distance, least_target_distance
 from trading.risk.models import Denial, Exposure, GateRequest, Mode
+from trading.risk.planned import plan_denials
 
 
 def entry_denials(request: GateRequest, exposure: Exposure, policy: Policy) -> tuple[Denial, ...]:
@@ -20,6 +21,7 @@ def entry_denials(request: GateRequest, exposure: Exposure, policy: Policy) -> t
         *_mode(request, exposure),
         *_losses(exposure, policy),
         *_counts(request, exposure, policy),
+        *_plan(request, exposure),
         *_worth(request, exposure, policy),
         *_levels(request, policy),
     )
@@ -84,6 +86,11 @@ def _counts(request: GateRequest, exposure: Exposure, policy: Policy) -> Iterato
         yield denial("too_many_positions", positions=len(others), regime=request.risk_regime.value, limit=allowed)
     if exposure.entries_today >= policy.max_entries_per_day:
         yield denial("too_many_entries", entries=exposure.entries_today, limit=policy.max_entries_per_day)
+
+
+def _plan(request: GateRequest, exposure: Exposure) -> Iterator[Denial]:
+    others = _open_symbols(request, exposure) - {request.symbol}
+    yield from plan_denials(request, exposure, other_positions=len(others), day_loss=day_loss_fraction(exposure))
 
 
 def _open_symbols(request: GateRequest, exposure: Exposure) -> set[str]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from trading.decision.models import DecisionHead, Fusion, FusionOutcome
 from trading.facts.models import RiskRegime
 from trading.orders.models import Quote
-from trading.risk.models import GateRequest
+from trading.risk.models import GateRequest, PlanBound
 
 
 def gate_request(
@@ -21,6 +21,7 @@ def gate_request(
     atr_fraction: Decimal | None,
     observed_at: datetime,
     approved_by: str | None = None,
+    plan: PlanBound | None = None,
 ) -> GateRequest:
     """The wish of one account. Asked again after an approval it is another question, so it has another id."""
     opens = fusion.outcome is FusionOutcome.OPEN
@@ -47,4 +48,5 @@ def gate_request(
         observed_at=observed_at,
         now=quote.market_time,
         approved_by=approved_by,
+        plan=plan,
     )

@@ -11,6 +11,7 @@ def readable_card(card: Mapping[str, Any]) -> str:
     """The story of one decision: what was seen, who said what, what code found, what was done."""
     blocks = [
         f"{card['symbol']} as of {card['as_of']}  ({card['decision_id']}, playbook {card['playbook_version']})",
+        f"plan of {card['plan']}" if card["plan"] else "no plan of the day: the policy alone applies",
         f"outcome: {card['outcome']}" + _because(card),
         f"market: trend {card['trend_regime']}, risk {card['risk_regime']}, {len(card['facts'])} facts",
     ]

@@ -76,6 +76,7 @@ def upgrade() -> None:
         sa.Column("cause", sa.Text(), nullable=False),
         sa.Column("accounts", sa.Text(), nullable=False),
         sa.Column("playbook_version", sa.Text(), nullable=False),
+        sa.Column("plan_period", sa.Text(), nullable=True),
         sa.Column("finished", sa.Boolean(), nullable=False),
         sa.Column("recall_hash", sa.Text(), nullable=True),
         sa.Column("snapshot_hash", sa.Text(), nullable=True),
