@@ -170,6 +170,8 @@ class Plant:
             plan_at=self.market.plan_at,
             plan_final_at=self.market.plan_final_at,
             session_start_at=self.market.session_start_at,
+            review_at=self.market.review_at,
+            evolution_at=self.market.evolution_at,
         )
 
 

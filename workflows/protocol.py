@@ -259,7 +259,7 @@ class DeskRequest(Contract):
 
 
 class CampaignRequest(Contract):
-    """A run over history: symbols, accounts, times, and how often each symbol is decided."""
+    """A run over history: symbols, accounts, times and the market's hours."""
 
     realm: str
     venue: str
@@ -270,7 +270,10 @@ class CampaignRequest(Contract):
     quote_asset: str = "USDT"
     start: Utc
     end: Utc
-    decide_every_s: int = 4 * 3600
+    hours: MarketHours = MarketHours()
+    decide_every_s: int | None = Field(
+        default=None, description="a fixed grid of decisions beside those of plan and triggers"
+    )
     playbook_hash: str
     playbook_version: str
     approvals: Approvals = "expire"
@@ -285,6 +288,7 @@ class CampaignProgress(Contract):
     decisions: int
     ticks: int
     days: int
+    sequences: dict[str, int] = Field(default_factory=dict, description="period jobs done, by kind")
     done: bool = False
 
 
@@ -296,6 +300,7 @@ class CampaignState(Contract):
     decisions: int = 0
     ticks: int = 0
     days: int = 0
+    sequences: dict[str, int] = Field(default_factory=dict)
     watched: dict[str, Watched] = Field(default_factory=dict)
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.exchange.calls import CLOCK_CALL, CampaignCalls
-    from activities.exchange.port import AdvanceRequest, ClockEvent, ClockStop, Level, MarkRequest, OpenAccounts
+    from activities.exchange.port import AdvanceRequest, ClockStop, MarkRequest, OpenAccounts
     from activities.exchange.reconcile import ReconcileCalls, ReconcileRequest, Reconciliation
     from trading.decision.models import DecisionHead
     from trading.ids import decision_id
+    from trading.planning.agenda import Duty, next_duties
     from workflows.account_desk import AccountDesk
+    from workflows.campaign_jobs import run_duty
     from workflows.names import (
         TASK_TIMEOUT,
         Signal,
@@ -26,19 +28,20 @@ with workflow.unsafe.imports_passed_through():
         exchange_queue,
     )
     from workflows.options import at, labels
+    from workflows.periods import PeriodRequest
     from workflows.protocol import (
         CampaignProgress,
         CampaignRequest,
         CampaignResult,
         CampaignState,
+        Decided,
         DecisionRequest,
         DecisionResult,
         DeskRequest,
         Ready,
         Settled,
-        Tick,
-        Watched,
     )
+    from workflows.ticking import Ticking
     from workflows.trade_decision import TradeDecision
 
 DAY = timedelta(days=1)
@@ -46,14 +49,18 @@ DAY = timedelta(days=1)
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class ReplayCampaign:
-    """Sets the market clock to the next event, ticks what the event touches, and follows it until it is settled."""
+    """Sets the market clock to the next event, ticks what the event touches, and follows it until it is settled.
+
+    Beside the events it keeps the agenda that schedules keep live: each day's review and plan, each week's evolution,
+    each month's and quarter's reflection, at their market time and one after the other.
+    """
 
     @workflow.init
     def __init__(self, request: CampaignRequest) -> None:
         self._request = request
-        self._state = request.state or CampaignState(now=request.start)
-        self._ready: set[str] = set()
-        self._settled: dict[int, Settled] = {}
+        self._ticking = Ticking(
+            request.realm, request.state or CampaignState(now=request.start), before_the_gate=self._mark
+        )
 
     @workflow.run
     async def run(self, request: CampaignRequest) -> CampaignResult:
@@ -65,16 +72,20 @@ class ReplayCampaign:
             if workflow.info().is_continue_as_new_suggested():
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(request.model_copy(update={"state": self._state}))
-        await self._mark()
+        await self._close()
         return CampaignResult(progress=self._progress(done=True), reconciliation=await self._reconciled())
 
     @workflow.signal(name=Signal.READY, description="A decision wants to pass the gate")
     def ready(self, wish: Ready) -> None:
-        self._ready.add(wish.workflow_id)
+        self._ticking.hear_ready(wish)
+
+    @workflow.signal(name=Signal.DECIDED, description="A decision has ended")
+    def decided(self, news: Decided) -> None:
+        self._ticking.hear_decided(news)
 
     @workflow.signal(name=Signal.SETTLED, description="An entity has handled a tick")
     def settled(self, answer: Settled) -> None:
-        self._settled[answer.number] = answer
+        self._ticking.hear_settled(answer)
 
     @workflow.query(description="Where the campaign is")
     def progress(self) -> CampaignProgress:
@@ -124,115 +135,88 @@ class ReplayCampaign:
 
     async def _step(self) -> None:
         """One move of the market clock, and all that follows from it."""
-        due = self._next_due()
+        duties = next_duties(self._request.hours, self._state.now)
+        wakes = self._ticking.next_wake()
+        due = min(at for at in (self._request.end, duties[0].at, self._next_decision_time(), wakes) if at is not None)
         stop = await self._advance(due)
-        await self._settle(self._touched(stop))
-        if stop.now < due:
+        await self._ticking.settle(self._ticking.touched(stop))
+        if stop.now < due or due >= self._request.end:
             return
-        await self._settle(dict.fromkeys(self._awake(due), ()))
+        await self._ticking.settle(self._ticking.awake())
+        for duty in (one.duty for one in duties if one.at == due):
+            await self._do(duty)
         if self._is_decision_time(due):
             await self._decide()
 
-    def _next_due(self) -> datetime:
-        """The next time that something of ours is due: a decision, an expiry, a time exit, the end."""
-        wakes = [w.wakes_at for w in self._state.watched.values() if w.wakes_at is not None]
-        later = [at for at in wakes if at > self._state.now]
-        return min([self._request.end, self._next_decision_time(), *later])
+    async def _do(self, duty: Duty) -> None:
+        """One duty of the agenda; a day that began before the campaign has no review."""
+        request, now = self._request, self._state.now
+        if duty is Duty.CLOSE_DAY:
+            await self._mark()
+            return
+        if duty is Duty.REVIEW_DAY and request.hours.bounds(request.hours.day_of(now))[0] <= request.start:
+            return
+        done = await run_duty(duty, self._period(now))
+        if done is not None:
+            counted = {**self._state.sequences, done: self._state.sequences.get(done, 0) + 1}
+            self._ticking.state = self._state.model_copy(update={"sequences": counted})
 
-    def _next_decision_time(self) -> datetime:
+    def _period(self, as_of: datetime) -> PeriodRequest:
+        request = self._request
+        return PeriodRequest(
+            realm=request.realm,
+            venue=request.venue,
+            ledger=request.ledger,
+            accounts=request.accounts,
+            hours=request.hours,
+            as_of=as_of,
+            symbols=request.symbols,
+            market_is_replayed=True,
+            in_campaign=True,
+            approvals=request.approvals,
+        )
+
+    async def _close(self) -> None:
+        """What the end of the last day asks for: nothing waits for the next one."""
+        await self._mark()
+        await self._do(Duty.REVIEW_DAY)
+
+    def _next_decision_time(self) -> datetime | None:
+        if self._request.decide_every_s is None:
+            return None
         midnight = self._state.now.replace(hour=0, minute=0, second=0, microsecond=0)
         every = timedelta(seconds=self._request.decide_every_s)
         return midnight + ((self._state.now - midnight) // every + 1) * every
 
     def _is_decision_time(self, at: datetime) -> bool:
+        if self._request.decide_every_s is None:
+            return False
         midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
         on_grid = (at - midnight) % timedelta(seconds=self._request.decide_every_s) == timedelta(0)
         return on_grid and at < self._request.end
 
     async def _advance(self, to: datetime) -> ClockStop:
-        number = self._next_number()
+        number = self._ticking.next_number()
         stop = await workflow.execute_activity_method(
             CampaignCalls.advance_clock,
-            AdvanceRequest(realm=self._request.realm, to=to, levels=self._levels(), request_id=f"advance-{number}"),
+            AdvanceRequest(
+                realm=self._request.realm, to=to, levels=self._ticking.levels(), request_id=f"advance-{number}"
+            ),
             **at(self._venue_queue, f"market to {to:%Y-%m-%d %H:%M}", CLOCK_CALL),
         )
         days = (stop.now - self._request.start) // DAY
-        self._state = self._state.model_copy(update={"now": stop.now, "days": days})
+        self._ticking.state = self._state.model_copy(update={"now": stop.now, "days": days})
         return stop
-
-    def _levels(self) -> tuple[Level, ...]:
-        return tuple(level for watched in self._state.watched.values() for level in watched.levels)
-
-    def _touched(self, stop: ClockStop) -> dict[str, tuple[ClockEvent, ...]]:
-        """Which entity each event belongs to, in a stated order; an event of nobody's order is nobody's."""
-        owners = {order: w.entity for w in self._state.watched.values() for order in w.orders}
-        touched: dict[str, tuple[ClockEvent, ...]] = {}
-        for event in stop.events:
-            owner = (
-                owners.get(event.client_order_id)
-                if event.client_order_id is not None
-                else (event.level_id or "").partition("#")[0]
-            )
-            if owner:
-                touched[owner] = (*touched.get(owner, ()), event)
-        return dict(sorted(touched.items()))
-
-    def _awake(self, at: datetime) -> list[str]:
-        due = [w.entity for w in self._state.watched.values() if w.wakes_at is not None and w.wakes_at <= at]
-        return sorted(due)
-
-    async def _settle(self, touched: dict[str, tuple[ClockEvent, ...]]) -> None:
-        """Tick what was touched, then what these told, until nobody has anything left to do at this time."""
-        wave = touched
-        while wave:
-            numbers = [await self._tick(entity, events) for entity, events in wave.items()]
-            answers = [await self._answer(entity, number) for entity, number in zip(wave, numbers, strict=True)]
-            told = sorted({entity for answer in answers if answer is not None for entity in answer.also})
-            wave = dict.fromkeys(told, ())
-
-    async def _tick(self, entity: str, events: tuple[ClockEvent, ...]) -> int | None:
-        number = self._next_number()
-        tick = Tick(number=number, as_of=self._state.now, events=events)
-        try:
-            await workflow.get_external_workflow_handle(entity).signal(Signal.TICK, tick)
-        except ApplicationError:
-            self._forget(entity)
-            return None
-        self._state = self._state.model_copy(update={"ticks": self._state.ticks + 1})
-        return number
-
-    async def _answer(self, entity: str, number: int | None) -> Settled | None:
-        if number is None:
-            return None
-        await workflow.wait_condition(lambda: number in self._settled, timeout_summary=f"{entity} settles")
-        answer = self._settled.pop(number)
-        if answer.closed:
-            self._forget(entity)
-        else:
-            self._watch(answer.watched)
-        return answer
-
-    def _watch(self, watched: Watched) -> None:
-        everything = {**self._state.watched, watched.entity: watched}
-        self._state = self._state.model_copy(update={"watched": dict(sorted(everything.items()))})
-
-    def _forget(self, entity: str) -> None:
-        rest = {name: watched for name, watched in self._state.watched.items() if name != entity}
-        self._state = self._state.model_copy(update={"watched": rest})
 
     async def _decide(self) -> None:
         """One decision a symbol: thought in parallel, passed through the gate in the stated order of symbols."""
-        await self._mark()
         decisions = [await self._start_decision(symbol) for symbol in self._request.symbols]
-        await workflow.wait_condition(
-            lambda: all(d.done() or d.id in self._ready for d in decisions), timeout_summary="decisions"
-        )
-        results = [await self._through_the_gate(decision) for decision in decisions]
-        self._ready.clear()
-        for watched in (w for result in results for w in result.watched):
-            self._watch(watched)
-        await self._settle(dict.fromkeys(_distinct(e for result in results for e in result.also), ()))
-        self._state = self._state.model_copy(update={"decisions": self._state.decisions + len(results)})
+        ends = [asyncio.create_task(self._hear_end(decision)) for decision in decisions]
+        await self._ticking.follow(tuple(decision.id for decision in decisions))
+        await asyncio.gather(*ends)
+
+    async def _hear_end(self, decision: ChildWorkflowHandle[TradeDecision, DecisionResult]) -> None:
+        self._ticking.hear_decided(Decided(workflow_id=decision.id, result=await decision))
 
     async def _start_decision(self, symbol: str) -> ChildWorkflowHandle[TradeDecision, DecisionResult]:
         request = self._request
@@ -269,11 +253,6 @@ class ReplayCampaign:
             ),
         )
 
-    async def _through_the_gate(self, decision: ChildWorkflowHandle[TradeDecision, DecisionResult]) -> DecisionResult:
-        if not decision.done() and decision.id in self._ready:
-            await decision.signal(TradeDecision.turn)
-        return await decision
-
     async def _mark(self) -> None:
         """Value every account at the best bids, so that limits and the equity curve follow the market."""
         request = self._request
@@ -303,10 +282,9 @@ class ReplayCampaign:
     def _venue_queue(self) -> str:
         return exchange_queue(self._request.realm, self._request.venue)
 
-    def _next_number(self) -> int:
-        number = self._state.number + 1
-        self._state = self._state.model_copy(update={"number": number})
-        return number
+    @property
+    def _state(self) -> CampaignState:
+        return self._ticking.state
 
     def _progress(self, *, done: bool) -> CampaignProgress:
         request, state = self._request, self._state
@@ -318,9 +296,6 @@ class ReplayCampaign:
             decisions=state.decisions,
             ticks=state.ticks,
             days=state.days,
+            sequences=state.sequences,
             done=done,
         )
-
-
-def _distinct(names: Iterable[str]) -> list[str]:
-    return sorted(set(names))

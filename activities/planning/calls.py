@@ -111,7 +111,6 @@ class PlanningCalls:
         snapshots = {name: await self._snapshot(name) for name in order.snapshots}
         symbols = sorted(snapshot.symbol for snapshot in snapshots.values())
         return Morning(
-            realm=order.realm,
             as_of=order.as_of,
             hours=hours,
             playbook=playbook,

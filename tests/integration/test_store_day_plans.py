@@ -25,7 +25,6 @@ HOUR = timedelta(hours=1)
 def a_plan(as_of: datetime = NOON) -> DayPlan:
     return plan_the_day(
         Morning(
-            realm=REALM,
             as_of=as_of,
             hours=HOURS,
             playbook=first_playbook(),

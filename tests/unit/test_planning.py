@@ -63,7 +63,6 @@ def named(*snapshots: MarketSnapshot) -> Mapping[str, MarketSnapshot]:
 
 def a_morning(*snapshots: MarketSnapshot, **given: Any) -> Morning:
     fields: dict[str, Any] = {
-        "realm": "test-plan",
         "as_of": SEVEN,
         "hours": HOURS,
         "playbook": first_playbook(),

@@ -15,6 +15,8 @@ class MarketHours(Contract):
     plan_at: time = time(7, 0)
     plan_final_at: time = time(7, 30)
     session_start_at: time = time(8, 0)
+    review_at: time = time(0, 5)
+    evolution_at: time = time(20, 0)
 
     def day_of(self, as_of: datetime) -> date:
         """The local day that `as_of` belongs to."""

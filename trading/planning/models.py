@@ -182,9 +182,8 @@ class AccountPlan(Contract):
 
 
 class DayPlan(Contract):
-    """The plan of one day for all accounts: what it was made from, and the three plans."""
+    """The plan of one day for all accounts: what it was made from, and the three plans. Its row names the realm."""
 
-    realm: str
     day: date
     as_of: Utc
     final_at: Utc

@@ -38,7 +38,6 @@ class Morning:
     `snapshots` are by the hash they are stored under, `recalls` by symbol, `held` by account.
     """
 
-    realm: str
     as_of: datetime
     hours: MarketHours
     playbook: Playbook
@@ -66,7 +65,6 @@ def plan_the_day(morning: Morning) -> DayPlan:
     trend, risk = market_trend(watch), market_risk(watch)
     windows = risk_windows(day, hours=hours, risk=risk)
     draft = DayPlan(
-        realm=morning.realm,
         day=day,
         as_of=morning.as_of,
         final_at=hours.at(day, hours.plan_final_at),

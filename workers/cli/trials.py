@@ -72,9 +72,9 @@ def replay(
     start: Annotated[str, typer.Option("--from", help="first day, for example 2020-03-01")],
     end: Annotated[str, typer.Option("--to", help="last day, included")],
     json: Annotated[bool, typer.Option("--json", help="one JSON object as the last line")] = False,
-    accounts: Annotated[str, typer.Option(help="comma separated names")] = "composite",
+    accounts: Annotated[str, typer.Option(help="comma separated names")] = "aggressive,conservative,composite",
     capital: Annotated[str, typer.Option(help="quote units for each account")] = "1000000",
-    decide_every: Annotated[str, typer.Option(help="how often each symbol is decided: 1h, 4h, 1d")] = "4h",
+    decide_every: Annotated[str, typer.Option(help="decide each symbol this often too: 1h, 4h, 1d")] = "",
     kills: Annotated[int, typer.Option(min=0, help="how often a worker is killed on the way")] = 0,
     seed: Annotated[int, typer.Option(help="seed of liquidity and of the kill plan")] = 1,
     approvals: Annotated[str, typer.Option(help="what answers for people: expire or grant")] = "expire",
@@ -97,7 +97,8 @@ def replay(
         raise Refusal(f"--accounts {accounts!r} must name at least one account, each once")
     if approvals not in {"expire", "grant"}:
         raise Refusal(f"--approvals {approvals!r}: allowed are expire, grant")
-    every, capital_usd = duration_of(decide_every, "--decide-every"), amount_of(capital, "--capital")
+    every = duration_of(decide_every, "--decide-every") if decide_every else None
+    capital_usd = amount_of(capital, "--capital")
     check_period(histories_of(files), start=first, end=last)
     spec = CampaignSpec(
         kind="replay",

@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any
 
+from config.markets import DEFAULT_ACCOUNTS
 from trading.ids import canonical_json, content_hash
 from workers.stack.home import Home
 from workers.stack.house import VENUE, House, HouseSpec, MarketSource, house
+from workers.trials.cpu import CpuTimes
 from workers.trials.striking import Striking, plan
 
 if TYPE_CHECKING:
@@ -39,9 +41,9 @@ class CampaignSpec:
     symbols: tuple[str, ...]
     start: datetime
     end: datetime
-    accounts: tuple[str, ...] = ("composite",)
+    accounts: tuple[str, ...] = DEFAULT_ACCOUNTS
     capital_usd: Decimal = CAPITAL_USD
-    decide_every: timedelta = timedelta(hours=4)
+    decide_every: timedelta | None = None
     kills: int = 0
     kill_seed: int = 1
     exchange_kills: int = 0
@@ -62,7 +64,7 @@ class CampaignSpec:
             "start": self.start,
             "end": self.end,
             "capital": self.capital_usd,
-            "every_s": int(self.decide_every.total_seconds()),
+            "every_s": None if self.decide_every is None else int(self.decide_every.total_seconds()),
             "seed": self.market.seed,
             **({"approvals": "grant"} if self.grants_approvals else {}),
         }
@@ -76,6 +78,17 @@ class CampaignOutcome:
     summary: dict[str, Any]
     differences: list[dict[str, Any]] = field(default_factory=list)
     digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """A campaign that came to its end, what hit it, and what it cost."""
+
+    result: CampaignResult
+    struck: Striking
+    cpu_s: dict[str, float]
+    began: float
+    ready_s: float
 
 
 async def run_campaign(
@@ -96,11 +109,15 @@ async def run_campaign(
         ready_s = time.monotonic() - began
         if spec.web_ui and running.stack.temporal is not None:
             announce(f"Temporal Web UI: {running.stack.temporal.ui_url}")
-        result, struck = await _run(running, spec, realm, progress)
-        return await _concluded(running, spec, realm, result, struck=struck, began=began, ready_s=ready_s)
+        cpu = CpuTimes()
+        result, struck = await _run(running, spec, realm, progress, cpu)
+        ran = Ran(result=result, struck=struck, cpu_s=cpu.seconds(), began=began, ready_s=ready_s)
+        return await _concluded(running, spec, realm, ran)
 
 
-async def _run(running: House, spec: CampaignSpec, realm: str, progress: Progress) -> tuple[CampaignResult, Striking]:
+async def _run(
+    running: House, spec: CampaignSpec, realm: str, progress: Progress, cpu: CpuTimes
+) -> tuple[CampaignResult, Striking]:
     from workflows.names import TASK_TIMEOUT, QueueRole, campaign_workflow, task_queue
     from workflows.replay_campaign import ReplayCampaign
 
@@ -126,6 +143,7 @@ async def _run(running: House, spec: CampaignSpec, realm: str, progress: Progres
     try:
         while not result.done():
             await asyncio.wait([result], timeout=POLL_S)
+            cpu.look(running.stack.pids)
             if failure := running.stack.first_failure():
                 raise RuntimeError(failure)
             await _raise_for_failures(running)
@@ -179,14 +197,11 @@ async def _progress(handle: Any) -> CampaignProgress | None:
 
 async def _request(running: House, spec: CampaignSpec, realm: str) -> CampaignRequest:
     from activities.store.open import open_store
-    from activities.store.playbooks import keep_playbook
-    from trading.playbook import first_playbook
     from workflows.protocol import CampaignRequest
 
-    playbook = first_playbook()
     store = await open_store(running.database_url)
     try:
-        playbook_hash = await keep_playbook(store, playbook)
+        playbook = await store.active_playbook(realm)
     finally:
         await store.aclose()
     return CampaignRequest(
@@ -198,25 +213,17 @@ async def _request(running: House, spec: CampaignSpec, realm: str) -> CampaignRe
         capital_usd=spec.capital_usd,
         start=spec.start,
         end=spec.end,
-        decide_every_s=int(spec.decide_every.total_seconds()),
-        playbook_hash=playbook_hash,
+        decide_every_s=None if spec.decide_every is None else int(spec.decide_every.total_seconds()),
+        playbook_hash=playbook.content_hash,
         playbook_version=playbook.version,
         approvals="grant" if spec.grants_approvals else "expire",
     )
 
 
-async def _concluded(
-    running: House,
-    spec: CampaignSpec,
-    realm: str,
-    result: CampaignResult,
-    *,
-    struck: Striking,
-    began: float,
-    ready_s: float,
-) -> CampaignOutcome:
+async def _concluded(running: House, spec: CampaignSpec, realm: str, ran: Ran) -> CampaignOutcome:
     from activities.store.open import open_store
     from activities.store.reading import run_summary
+    from workflows.periods import PeriodKind
 
     store = await open_store(running.database_url)
     try:
@@ -225,23 +232,27 @@ async def _concluded(
     finally:
         await store.aclose()
     held = await buy_and_hold_usd(running.venue_url, spec)
+    result, done = ran.result, ran.result.progress.sequences
+    wall_s = time.monotonic() - ran.began
     differences = [difference.model_dump(mode="json") for difference in result.reconciliation.differences]
     summary = {
         **recorded,
         "days": result.progress.days,
-        "kills": struck.kills,
-        "freezes": struck.freezes,
+        "kills": ran.struck.kills,
+        "freezes": ran.struck.freezes,
         "differences": len(differences),
         "orders_checked": result.reconciliation.orders_checked,
         "fills_checked": result.reconciliation.fills_checked,
         "buy_and_hold_usd": f"{held:f}",
-        "wall_s": round(time.monotonic() - began, 2),
-        "ready_s": round(ready_s, 2),
-        "daily_plans": 0,
-        "daily_reviews": 0,
-        "weekly_evolutions": 0,
-        "monthly_reflections": 0,
-        "quarterly_reflections": 0,
+        "wall_s": round(wall_s, 2),
+        "ready_s": round(ran.ready_s, 2),
+        "days_per_minute": round(result.progress.days / max(wall_s - ran.ready_s, 1e-9) * 60, 1),
+        "cpu_s": ran.cpu_s,
+        "daily_plans": done.get(PeriodKind.DAILY_PLANNING, 0),
+        "daily_reviews": done.get(PeriodKind.DAILY_REVIEW, 0),
+        "weekly_evolutions": done.get(PeriodKind.WEEKLY_EVOLUTION, 0),
+        "monthly_reflections": done.get(PeriodKind.MONTHLY_REFLECTION, 0),
+        "quarterly_reflections": done.get(PeriodKind.QUARTERLY_REFLECTION, 0),
         "realm": realm,
         "digest": digest,
     }

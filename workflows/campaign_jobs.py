@@ -1,0 +1,26 @@
+"""The period jobs as a campaign runs them: the same workflows that schedules start, each at its market time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from trading.planning.agenda import Duty
+    from workflows.daily_planning import plan_day
+    from workflows.periods import PeriodKind, PeriodRequest
+
+_JOBS: dict[Duty, tuple[PeriodKind, Callable[[PeriodRequest], Awaitable[Any]]]] = {
+    Duty.PLAN_DAY: (PeriodKind.DAILY_PLANNING, plan_day),
+}
+
+
+async def run_duty(duty: Duty, request: PeriodRequest) -> PeriodKind | None:
+    """Run the job of a duty to its end; which kind it was, or nothing where no job has this duty."""
+    if duty not in _JOBS:
+        return None
+    kind, job = _JOBS[duty]
+    await job(request)
+    return kind
