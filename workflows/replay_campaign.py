@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
+from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.exchange.calls import CLOCK_CALL, CampaignCalls
     from activities.exchange.port import AdvanceRequest, ClockStop, MarkRequest, OpenAccounts
     from activities.exchange.reconcile import ReconcileCalls, ReconcileRequest, Reconciliation
-    from trading.decision.models import DecisionHead
-    from trading.ids import decision_id
     from trading.planning.agenda import Duty, next_duties
     from workflows.account_desk import AccountDesk
     from workflows.campaign_jobs import run_duty
+    from workflows.market_watch import MarketWatch
     from workflows.names import (
         TASK_TIMEOUT,
         Signal,
-        decision_workflow,
         desk_workflow,
         exchange_queue,
+        watch_workflow,
     )
     from workflows.options import at, labels
     from workflows.periods import PeriodRequest
@@ -35,14 +33,12 @@ with workflow.unsafe.imports_passed_through():
         CampaignResult,
         CampaignState,
         Decided,
-        DecisionRequest,
-        DecisionResult,
         DeskRequest,
         Ready,
         Settled,
+        WatchRequest,
     )
     from workflows.ticking import Ticking
-    from workflows.trade_decision import TradeDecision
 
 DAY = timedelta(days=1)
 
@@ -59,7 +55,7 @@ class ReplayCampaign:
     def __init__(self, request: CampaignRequest) -> None:
         self._request = request
         self._ticking = Ticking(
-            request.realm, request.state or CampaignState(now=request.start), before_the_gate=self._mark
+            request.realm, request.state or CampaignState(now=request.start), before_the_watch=self._mark
         )
 
     @workflow.run
@@ -92,7 +88,7 @@ class ReplayCampaign:
         return self._progress(done=self._state.now >= self._request.end)
 
     async def _open(self) -> None:
-        """Fresh accounts at the venue and in the ledger, a desk for each, and the first decisions if they are due."""
+        """Fresh accounts at the venue and in the ledger, desks and watch; a day that has begun is planned at once."""
         request = self._request
         await workflow.execute_activity_method(
             CampaignCalls.open_accounts,
@@ -110,8 +106,11 @@ class ReplayCampaign:
         for account in request.accounts:
             await self._open_desk(account)
         await self._advance(request.start)
-        if self._is_decision_time(request.start):
-            await self._decide()
+        await self._open_watch()
+        if request.hours.at(request.hours.day_of(request.start), request.hours.plan_at) <= request.start:
+            await self._do(Duty.PLAN_DAY)
+        else:
+            await self._tick_watch()
 
     async def _open_desk(self, account: str) -> None:
         request = self._request
@@ -133,20 +132,46 @@ class ReplayCampaign:
         except WorkflowAlreadyStartedError:
             return
 
+    async def _open_watch(self) -> None:
+        request = self._request
+        await workflow.start_child_workflow(
+            MarketWatch.run,
+            WatchRequest(
+                realm=request.realm,
+                venue=request.venue,
+                ledger=request.ledger,
+                accounts=request.accounts,
+                symbols=request.symbols,
+                hours=request.hours,
+                coordinator=workflow.info().workflow_id,
+                approvals=request.approvals,
+                decide_every_s=request.decide_every_s,
+                ends_at=request.end,
+                playbook_hash=request.playbook_hash,
+                market_is_replayed=True,
+            ),
+            id=watch_workflow(request.realm),
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            task_timeout=TASK_TIMEOUT,
+            static_summary="watch of the market",
+            search_attributes=labels(realm=request.realm, accounts=request.accounts),
+        )
+
+    async def _tick_watch(self) -> None:
+        await self._ticking.settle({watch_workflow(self._request.realm): ()})
+
     async def _step(self) -> None:
         """One move of the market clock, and all that follows from it."""
         duties = next_duties(self._request.hours, self._state.now)
         wakes = self._ticking.next_wake()
-        due = min(at for at in (self._request.end, duties[0].at, self._next_decision_time(), wakes) if at is not None)
+        due = min(at for at in (self._request.end, duties[0].at, wakes) if at is not None)
         stop = await self._advance(due)
         await self._ticking.settle(self._ticking.touched(stop))
         if stop.now < due or due >= self._request.end:
             return
-        await self._ticking.settle(self._ticking.awake())
         for duty in (one.duty for one in duties if one.at == due):
             await self._do(duty)
-        if self._is_decision_time(due):
-            await self._decide()
+        await self._ticking.settle(self._ticking.awake())
 
     async def _do(self, duty: Duty) -> None:
         """One duty of the agenda; a day that began before the campaign has no review."""
@@ -157,9 +182,12 @@ class ReplayCampaign:
         if duty is Duty.REVIEW_DAY and request.hours.bounds(request.hours.day_of(now))[0] <= request.start:
             return
         done = await run_duty(duty, self._period(now))
-        if done is not None:
-            counted = {**self._state.sequences, done: self._state.sequences.get(done, 0) + 1}
-            self._ticking.state = self._state.model_copy(update={"sequences": counted})
+        if done is None:
+            return
+        counted = {**self._state.sequences, done: self._state.sequences.get(done, 0) + 1}
+        self._ticking.state = self._state.model_copy(update={"sequences": counted})
+        if duty is Duty.PLAN_DAY:
+            await self._tick_watch()
 
     def _period(self, as_of: datetime) -> PeriodRequest:
         request = self._request
@@ -181,20 +209,6 @@ class ReplayCampaign:
         await self._mark()
         await self._do(Duty.REVIEW_DAY)
 
-    def _next_decision_time(self) -> datetime | None:
-        if self._request.decide_every_s is None:
-            return None
-        midnight = self._state.now.replace(hour=0, minute=0, second=0, microsecond=0)
-        every = timedelta(seconds=self._request.decide_every_s)
-        return midnight + ((self._state.now - midnight) // every + 1) * every
-
-    def _is_decision_time(self, at: datetime) -> bool:
-        if self._request.decide_every_s is None:
-            return False
-        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
-        on_grid = (at - midnight) % timedelta(seconds=self._request.decide_every_s) == timedelta(0)
-        return on_grid and at < self._request.end
-
     async def _advance(self, to: datetime) -> ClockStop:
         number = self._ticking.next_number()
         stop = await workflow.execute_activity_method(
@@ -207,51 +221,6 @@ class ReplayCampaign:
         days = (stop.now - self._request.start) // DAY
         self._ticking.state = self._state.model_copy(update={"now": stop.now, "days": days})
         return stop
-
-    async def _decide(self) -> None:
-        """One decision a symbol: thought in parallel, passed through the gate in the stated order of symbols."""
-        decisions = [await self._start_decision(symbol) for symbol in self._request.symbols]
-        ends = [asyncio.create_task(self._hear_end(decision)) for decision in decisions]
-        await self._ticking.follow(tuple(decision.id for decision in decisions))
-        await asyncio.gather(*ends)
-
-    async def _hear_end(self, decision: ChildWorkflowHandle[TradeDecision, DecisionResult]) -> None:
-        self._ticking.hear_decided(Decided(workflow_id=decision.id, result=await decision))
-
-    async def _start_decision(self, symbol: str) -> ChildWorkflowHandle[TradeDecision, DecisionResult]:
-        request = self._request
-        head = DecisionHead(
-            decision_id=decision_id(ledger=request.ledger, symbol=symbol, as_of=self._state.now, cause="plan"),
-            realm=request.realm,
-            venue=request.venue,
-            ledger=request.ledger,
-            symbol=symbol,
-            as_of=self._state.now,
-            cause="plan",
-            accounts=request.accounts,
-            playbook_version=request.playbook_version,
-        )
-        return await workflow.start_child_workflow(
-            TradeDecision.run,
-            DecisionRequest(
-                head=head,
-                playbook_hash=request.playbook_hash,
-                coordinator=workflow.info().workflow_id,
-                takes_turns=len(request.symbols) > 1,
-                approvals=request.approvals,
-            ),
-            id=decision_workflow(request.realm, head.decision_id),
-            parent_close_policy=ParentClosePolicy.ABANDON,
-            task_timeout=TASK_TIMEOUT,
-            static_summary=f"{symbol} at {head.as_of:%Y-%m-%d %H:%M}",
-            search_attributes=labels(
-                realm=request.realm,
-                accounts=request.accounts,
-                symbol=symbol,
-                playbook=request.playbook_version,
-                as_of=head.as_of,
-            ),
-        )
 
     async def _mark(self) -> None:
         """Value every account at the best bids, so that limits and the equity curve follow the market."""

@@ -20,10 +20,10 @@ Touched = dict[str, tuple[ClockEvent, ...]]
 class Ticking:
     """The ticked entities of one campaign. `state` is what it carries through continue-as-new."""
 
-    def __init__(self, realm: str, state: CampaignState, *, before_the_gate: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, realm: str, state: CampaignState, *, before_the_watch: Callable[[], Awaitable[None]]) -> None:
         self.state = state
         self._watch = watch_workflow(realm)
-        self._before_the_gate = before_the_gate
+        self._before_the_watch = before_the_watch
         self._settled: dict[int, Settled] = {}
         self._ready: set[str] = set()
         self._decided: dict[str, DecisionResult] = {}
@@ -68,11 +68,13 @@ class Ticking:
     async def settle(self, touched: Touched) -> None:
         """Tick what was touched, then what these told, until nobody has anything left to do at this time.
 
-        The watch is ticked last and alone: what it decides on, it decides on settled accounts.
+        The watch is ticked last and alone: what it decides on, it decides on settled and marked accounts.
         """
         wave = touched
         while wave:
             now = {entity: events for entity, events in wave.items() if entity != self._watch} or wave
+            if self._watch in now:
+                await self._before_the_watch()
             later = {entity: events for entity, events in wave.items() if entity not in now}
             numbers = [await self._tick(entity, events) for entity, events in now.items()]
             answers = [await self._answer(entity, number) for entity, number in zip(now, numbers, strict=True)]
@@ -102,15 +104,10 @@ class Ticking:
             self.watch(answer.watched)
         return answer
 
-    async def follow(self, decisions: tuple[str, ...]) -> None:
-        """See decisions through that nobody's tick has started, and settle whom they told."""
-        await self.settle(dict.fromkeys(sorted(set(await self._follow(list(decisions)))), ()))
-
     async def _follow(self, decisions: list[str]) -> list[str]:
         """See decisions through: thought in parallel, passed through the gate in their stated order."""
         if not decisions:
             return []
-        await self._before_the_gate()
         await workflow.wait_condition(
             lambda: all(one in self._ready or one in self._decided for one in decisions), timeout_summary="decisions"
         )
