@@ -78,10 +78,11 @@ class DecisionResult(Contract):
 
 
 class Decided(Contract):
-    """A decision that is nobody's child tells its coordinator how it ended."""
+    """A decision that is nobody's child tells its coordinator that it ended, and what goes on after it."""
 
     workflow_id: str
-    result: DecisionResult
+    watched: tuple[Watched, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 class PlaybookNews(Contract):

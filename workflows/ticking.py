@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.exchange.port import ClockEvent, ClockStop, Level
     from workflows.names import Signal, watch_workflow
-    from workflows.protocol import CampaignState, Decided, DecisionResult, Ready, Settled, Tick, Watched
+    from workflows.protocol import CampaignState, Decided, Ready, Settled, Tick, Watched
 
 Touched = dict[str, tuple[ClockEvent, ...]]
 """Entities to be ticked, each with the events that are its own."""
@@ -26,7 +26,7 @@ class Ticking:
         self._before_the_watch = before_the_watch
         self._settled: dict[int, Settled] = {}
         self._ready: set[str] = set()
-        self._decided: dict[str, DecisionResult] = {}
+        self._decided: dict[str, Decided] = {}
 
     def hear_settled(self, answer: Settled) -> None:
         self._settled[answer.number] = answer
@@ -35,7 +35,7 @@ class Ticking:
         self._ready.add(wish.workflow_id)
 
     def hear_decided(self, news: Decided) -> None:
-        self._decided[news.workflow_id] = news.result
+        self._decided[news.workflow_id] = news
 
     def levels(self) -> tuple[Level, ...]:
         """Every price that somebody waits for."""
@@ -113,14 +113,14 @@ class Ticking:
         )
         told: list[str] = []
         for decision in decisions:
-            result = await self._through_the_gate(decision)
-            for watched in result.watched:
+            news = await self._through_the_gate(decision)
+            for watched in news.watched:
                 self.watch(watched)
-            told += result.also
+            told += news.also
         self._keep(decisions=self.state.decisions + len(decisions))
         return told
 
-    async def _through_the_gate(self, decision: str) -> DecisionResult:
+    async def _through_the_gate(self, decision: str) -> Decided:
         if decision in self._ready and decision not in self._decided:
             await workflow.get_external_workflow_handle(decision).signal(Signal.TURN)
         await workflow.wait_condition(lambda: decision in self._decided, timeout_summary=f"{decision} ends")

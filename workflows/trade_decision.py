@@ -118,12 +118,13 @@ class TradeDecision(AnsweredByPeople):
         await workflow.wait_condition(lambda: self._turn, timeout_summary="turn at the gate")
 
     async def _tell(self, result: DecisionResult) -> None:
-        """A decision is nobody's child: its coordinator hears how it ended, and what lives on."""
+        """A decision is nobody's child: its coordinator hears that it ended, and what lives on."""
         if self._request.coordinator is None:
             return
         coordinator = workflow.get_external_workflow_handle(self._request.coordinator)
+        news = Decided(workflow_id=workflow.info().workflow_id, watched=result.watched, also=result.also)
         try:
-            await coordinator.signal(Signal.DECIDED, Decided(workflow_id=workflow.info().workflow_id, result=result))
+            await coordinator.signal(Signal.DECIDED, news)
         except ApplicationError:
             workflow.logger.info("%s is gone; the decision ended without it", self._request.coordinator)
 

@@ -58,8 +58,8 @@ class TestCoordinator:
         return list(self._placed)
 
     @workflow.update
-    async def result_of(self, decision: str) -> Decided:
-        """How a decision ended, once it did; its turn at the gate is granted when it asks for one."""
+    async def end_of(self, decision: str) -> Decided:
+        """What a decision told at its end, once it did; its turn at the gate is granted when it asks for one."""
         await workflow.wait_condition(lambda: decision in self._ready or decision in self._decided)
         if decision not in self._decided:
             await workflow.get_external_workflow_handle(decision).signal(Signal.TURN)

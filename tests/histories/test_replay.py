@@ -285,14 +285,16 @@ def test_a_campaign_moves_the_clock_forward_and_ends_without_differences() -> No
     assert [call.given["request_id"] for call in moves] == _in_order(call.given["request_id"] for call in moves)
     stops = [call.result["now"] for call in moves]
     assert stops == sorted(stops)
-    assert Counter(history.children) == {"AccountDesk": 1, "TradeDecision": 8}
+    assert Counter(history.children) == {"AccountDesk": 1, "MarketWatch": 1, "DailyPlanning": 3}
+    assert history.result["progress"]["sequences"] == {"daily-planning": 3}, "a day that has begun too"
     turns = [name for name, _ in history.signals_sent if name == "turn"]
     assert len(turns) == len([name for name, _ in history.signals_heard if name == "ready"])
     sent = [value["number"] for name, value in history.signals_sent if name == "tick"]
     heard = [value["number"] for name, value in history.signals_heard if name == "settled"]
     assert set(heard) <= set(sent), "only what was ticked answers"
     assert history.result["reconciliation"]["differences"] == []
-    assert history.result["progress"]["decisions"] == 8
+    heard_of = [name for name, _ in history.signals_heard if name == "decided"]
+    assert history.result["progress"]["decisions"] == len(heard_of) == 12, "every twelve hours and at each session"
 
 
 def _in_order(ids: object) -> list[str]:

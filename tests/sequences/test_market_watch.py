@@ -23,7 +23,7 @@ from trading.policy.table import changed
 from workers.cli.card import readable_card
 from workflows.market_watch import MarketWatch
 from workflows.names import TASK_TIMEOUT, QueueRole, Signal, watch_workflow
-from workflows.protocol import Decided, Planned, PlaybookNews, Settled, WatchRequest, WatchState
+from workflows.protocol import Decided, DecisionResult, Planned, PlaybookNews, Settled, WatchRequest, WatchState
 
 OpenHouse = Callable[..., Awaitable[SequenceHouse]]
 SYMBOLS = (SYMBOL, "ETH/USDT")
@@ -60,12 +60,13 @@ async def start_watch(house: SequenceHouse, **given: Any) -> WorkflowHandle[Any,
     )
 
 
-async def results(house: SequenceHouse, settled: Settled) -> list[Decided]:
+async def results(house: SequenceHouse, settled: Settled) -> list[DecisionResult]:
     """How the decisions of a tick ended, in their order; each gets its turn at the gate when it asks for it."""
-    return [
-        await house.coordinator.execute_update(TestCoordinator.result_of, name, result_type=Decided)
-        for name in settled.started
-    ]
+    found = []
+    for name in settled.started:
+        await house.coordinator.execute_update(TestCoordinator.end_of, name, result_type=Decided)
+        found.append(await house.client.get_workflow_handle(name, result_type=DecisionResult).result())
+    return found
 
 
 async def keep_plan(house: SequenceHouse, *, as_of: datetime = OPENS_AT, **parts: Any) -> KeptPlan:
@@ -141,8 +142,8 @@ async def test_at_the_sessions_start_every_symbol_is_decided_once(open_house: Op
     watch = await start_watch(house)
     settled = await house.tick(watch)  # the house opens at 08:00, the session's start
     ended = await results(house, settled)
-    assert [one.result.summary.head.symbol for one in ended] == list(SYMBOLS)
-    assert {one.result.summary.head.cause for one in ended} == {"plan"}
+    assert [one.summary.head.symbol for one in ended] == list(SYMBOLS)
+    assert {one.summary.head.cause for one in ended} == {"plan"}
     assert settled.watched.wakes_at == OPENS_AT + timedelta(days=1)
     expected = [decision_id(ledger=house.ledger, symbol=s, as_of=OPENS_AT, cause="plan") for s in SYMBOLS]
     assert [name.rpartition("/")[2] for name in settled.started] == expected
@@ -162,7 +163,7 @@ async def test_a_grid_adds_its_own_times(open_house: OpenHouse) -> None:
     assert between.started == ()
     await house.advance(OPENS_AT + timedelta(hours=4))
     on_grid = await house.tick(watch)
-    assert [one.result.summary.head.as_of for one in await results(house, on_grid)] == [OPENS_AT + 4 * HOUR]
+    assert [one.summary.head.as_of for one in await results(house, on_grid)] == [OPENS_AT + 4 * HOUR]
     await house.advance(OPENS_AT + timedelta(hours=8))
     at_the_end = await house.tick(watch)
     assert at_the_end.started == (), "nothing is decided when the run ends"
@@ -182,7 +183,7 @@ async def test_a_trigger_of_the_plan_is_decided_once_for_who_planned_it(open_hou
     stop = await house.advance(OPENS_AT + HOUR, *told.watched.levels)
     crossed = await house.tick(watch, *stop.events)
     (ended,) = await results(house, crossed)
-    head = ended.result.summary.head
+    head = ended.summary.head
     assert (head.cause, head.accounts) == ("trigger", ACCOUNTS)
     trigger = f"{OPENS_AT:%Y-%m-%d}:{SYMBOL}:pullback:6900"
     assert head.decision_id == decision_id(
@@ -193,7 +194,7 @@ async def test_a_trigger_of_the_plan_is_decided_once_for_who_planned_it(open_hou
     stop = await house.advance(OPENS_AT + HOUR, *repeated.watched.levels)
     defended = await house.tick(watch, *stop.events)
     (ended,) = await results(house, defended)
-    assert ended.result.summary.head.accounts == ("composite",), "who holds it decides on its defence"
+    assert ended.summary.head.accounts == ("composite",), "who holds it decides on its defence"
     assert defended.watched.levels == ()
 
 
@@ -219,7 +220,7 @@ async def test_news_of_a_playbook_counts_for_the_next_decision(open_house: OpenH
     await watch.signal(Signal.PLAYBOOK, PlaybookNews(version=other.version, playbook_hash=name))
     await house.advance(OPENS_AT + timedelta(days=1))
     (ended,) = await results(house, await house.tick(watch))
-    assert ended.result.summary.head.playbook_version == other.version
+    assert ended.summary.head.playbook_version == other.version
 
 
 @pytest.mark.temporal
