@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest -q
 PURE := $(wildcard tests/unit tests/histories)
 SERVED := $(wildcard tests/sequences tests/integration tests/chaos tests/e2e)
 
-.PHONY: help install servers demo test check lint type fmt unit bench long up histories docs clean
+.PHONY: help install servers demo test check lint type fmt unit mutants bench long up histories docs clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,9 @@ type: install ## mypy, strict
 
 unit: install ## Unit tests and the replay of recorded histories
 	$(PYTEST) -n 2 $(PURE)
+
+mutants: install ## Take each limit out of the gate and the desk in turn; each must be noticed
+	@PYTHONPATH=.:tests $(PY) -P tests/mutants.py
 
 fmt: install ## Format and repair what can be repaired
 	$(BIN)/ruff check --fix .

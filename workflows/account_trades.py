@@ -155,6 +155,7 @@ class AccountTrades:
             observed_at=seen.as_of,
             approved_by=view.approved_by,
             plan=self.plans.get(account),
+            history=seen.history,
         )
         reply = await workflow.execute_activity_method(
             AskCalls.ask,

@@ -98,4 +98,5 @@ def _observation(snapshot: MarketSnapshot, snapshot_hash: str) -> Observation:
         bars=snapshot.bars,
         facts=len(snapshot.facts),
         insufficient=snapshot.insufficient,
+        history=snapshot.history,
     )

@@ -11,7 +11,7 @@ from pydantic import Field
 from trading.candles import CandleSeries
 from trading.contract import Contract, Utc
 from trading.decision.models import PositionView
-from trading.facts.models import RiskRegime, TrendRegime
+from trading.facts.models import DailyCloses, RiskRegime, TrendRegime
 from trading.orders.models import BookTop
 from trading.policy.regimes import RegimePolicy
 
@@ -77,3 +77,4 @@ class Observation(Contract):
     bars: int
     facts: int
     insufficient: str | None = None
+    history: DailyCloses | None = Field(default=None, description="the newest daily closes, for limits (C17)")

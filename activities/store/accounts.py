@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, Row, and_, bindparam, func, insert, select
+from sqlalchemy import ColumnElement, Executable, Row, RowMapping, and_, bindparam, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.engine import Database
 from activities.store.holdings import position_from
 from activities.store.port import StoreRefused
+from activities.store.protections import standing_protections
 from activities.store.tables import (
     AccountRow,
     AuditRow,
@@ -30,7 +31,8 @@ from trading.ledger.balances import USD_ASSETS
 from trading.ledger.marks import MarkedEquity, mark
 from trading.ledger.positions import Position
 from trading.money import ZERO
-from trading.risk.models import Exposure, Mode
+from trading.orders.models import OPEN, Leg
+from trading.risk.models import ElsewhereUsd, Exposure, Mode
 
 
 def _of_account(table: Any) -> ColumnElement[bool]:
@@ -47,6 +49,45 @@ _MARKED_POSITIONS = (
     select(*PositionRow.__table__.c, MarkRow.price.label("mark_price"), MarkRow.as_of.label("marked_as_of"))
     .outerjoin(MarkRow, and_(_of_account(MarkRow), MarkRow.symbol == PositionRow.symbol))
     .where(_of_account(PositionRow))
+)
+_OF_VENUE = AccountRow.venue == (select(AccountRow.venue).where(_of_account(AccountRow)).scalar_subquery())
+_VENUE_BALANCES = (
+    select(BalanceRow.account, BalanceRow.asset, BalanceRow.opening, BalanceRow.flows)
+    .join(AccountRow, and_(AccountRow.realm == BalanceRow.realm, AccountRow.account == BalanceRow.account))
+    .where(BalanceRow.realm == bindparam("realm"), _OF_VENUE)
+)
+_VENUE_POSITIONS = (
+    select(*PositionRow.__table__.c, MarkRow.price.label("mark_price"), MarkRow.as_of.label("marked_as_of"))
+    .join(AccountRow, and_(AccountRow.realm == PositionRow.realm, AccountRow.account == PositionRow.account))
+    .outerjoin(
+        MarkRow,
+        and_(
+            MarkRow.realm == PositionRow.realm,
+            MarkRow.account == PositionRow.account,
+            MarkRow.symbol == PositionRow.symbol,
+        ),
+    )
+    .where(PositionRow.realm == bindparam("realm"), _OF_VENUE)
+)
+_VENUE_ENTRIES = (
+    select(OrderRow.symbol, OrderRow.quantity, OrderRow.executed_quantity, OrderRow.price, OrderRow.expected_price)
+    .join(AccountRow, and_(AccountRow.realm == OrderRow.realm, AccountRow.account == OrderRow.account))
+    .where(
+        OrderRow.realm == bindparam("realm"),
+        OrderRow.account != bindparam("account"),
+        OrderRow.leg == Leg.ENTRY.value,
+        OrderRow.status.in_(sorted(status.value for status in OPEN)),
+        _OF_VENUE,
+    )
+)
+RECENT_TRADES = 40
+"""So many of the newest closed trades make the win rate that shrinks positions (C22)."""
+
+_RECENT = (
+    select(TradeOutcomeRow.pnl_usd)
+    .where(_of_account(TradeOutcomeRow))
+    .order_by(TradeOutcomeRow.closed_at.desc(), TradeOutcomeRow.decision_id, TradeOutcomeRow.symbol)
+    .limit(RECENT_TRADES)
 )
 _BALANCES = select(BalanceRow.asset, BalanceRow.opening, BalanceRow.flows).where(_of_account(BalanceRow))
 _NEWEST_AT = select(func.max(EquityRow.as_of)).where(_of_account(EquityRow)).scalar_subquery()
@@ -104,7 +145,8 @@ class AccountRows:
             opened = (await connection.execute(_EXPOSED, {"realm": realm, "account": account})).one_or_none()
             if opened is None:
                 return None
-            marked = await _marked(connection, realm, account, {})
+            marked, elsewhere, equity_elsewhere = await _marked_with_others(connection, realm, account)
+            wins = await _recent_results(connection, realm, account) if opened.closed else []
             day_start, peak = opened.opening_equity_usd, opened.opening_equity_usd
             if opened.as_of is not None:
                 peak = opened.peak_equity_usd
@@ -120,6 +162,11 @@ class AccountRows:
                 day_start_equity_usd=day_start,
                 peak_equity_usd=max(peak, marked.equity_usd),
                 closed_trades=opened.closed,
+                recent_trades=len(wins),
+                recent_wins=sum(wins),
+                elsewhere=elsewhere,
+                equity_elsewhere_usd=equity_elsewhere,
+                protections=await standing_protections(connection, realm, account),
             )
 
     async def position_view(self, realm: str, account: str, symbol: str) -> PositionView | None:
@@ -257,12 +304,50 @@ async def load_positions(connection: AsyncConnection, realm: str, account: str) 
     return tuple(sorted((position_from(row) for row in rows), key=lambda held: held.symbol))
 
 
+async def _recent_results(connection: AsyncConnection, realm: str, account: str) -> list[bool]:
+    rows = await connection.execute(_RECENT, {"realm": realm, "account": account})
+    return [row.pnl_usd > 0 for row in rows]
+
+
+async def _marked_with_others(
+    connection: AsyncConnection, realm: str, account: str
+) -> tuple[MarkedEquity, tuple[ElsewhereUsd, ...], Decimal]:
+    """The account at its newest marks; exposure by symbol and equity of the venue's other accounts.
+
+    What others are promised counts from their intent on: a permit that is not ordered yet is known to their desk alone.
+    """
+    names = {"realm": realm, "account": account}
+    cash: dict[str, Decimal] = {account: ZERO}
+    for row in await connection.execute(_VENUE_BALANCES, names):
+        if row.asset in USD_ASSETS:
+            cash[row.account] = cash.get(row.account, ZERO) + row.opening + row.flows
+    rows: dict[str, list[RowMapping]] = {}
+    for mapped in (await connection.execute(_VENUE_POSITIONS, names)).mappings():
+        rows.setdefault(mapped["account"], []).append(mapped)
+    books = {name: _marked_rows(usd, rows.get(name, []), {}) for name, usd in sorted(cash.items())}
+    mine = books.pop(account)
+    usd: dict[str, Decimal] = {}
+    for other in books.values():
+        for held in other.holdings:
+            usd[held.symbol] = usd.get(held.symbol, ZERO) + held.notional_usd
+    for entry in await connection.execute(_VENUE_ENTRIES, names):
+        price = entry.price if entry.price is not None else entry.expected_price
+        rest = entry.quantity - entry.executed_quantity
+        if price is not None and rest > 0:
+            usd[entry.symbol] = usd.get(entry.symbol, ZERO) + rest * price
+    elsewhere = tuple(ElsewhereUsd(symbol=symbol, usd=usd[symbol]) for symbol in sorted(usd) if usd[symbol] > 0)
+    return mine, elsewhere, sum((max(other.equity_usd, ZERO) for other in books.values()), ZERO)
+
+
 async def _marked(connection: AsyncConnection, realm: str, account: str, given: dict[str, Decimal]) -> MarkedEquity:
     """The account at the given marks; else each symbol at the newer of its newest mark and its last fill."""
     names = {"realm": realm, "account": account}
     balances = await connection.execute(_BALANCES, names)
     cash = sum((row.opening + row.flows for row in balances if row.asset in USD_ASSETS), ZERO)
-    rows = (await connection.execute(_MARKED_POSITIONS, names)).mappings().all()
+    return _marked_rows(cash, (await connection.execute(_MARKED_POSITIONS, names)).mappings().all(), given)
+
+
+def _marked_rows(cash: Decimal, rows: Sequence[RowMapping], given: dict[str, Decimal]) -> MarkedEquity:
     positions = tuple(sorted((position_from(row) for row in rows), key=lambda held: held.symbol))
     chosen = dict(given)
     for row in rows:

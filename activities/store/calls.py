@@ -13,11 +13,20 @@ from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
-from activities.store.port import AccountBook, Audit, Blobs, DayPlans, Decisions, StoreRefused, StoreUnavailable
+from activities.store.port import (
+    AccountBook,
+    Audit,
+    Blobs,
+    DayPlans,
+    Decisions,
+    Protections,
+    StoreRefused,
+    StoreUnavailable,
+)
 from trading.contract import Contract, Utc
 from trading.decision.models import DecisionHead, DecisionSummary, PositionView, TrackRecord
 from trading.planning.binding import bounds_of
-from trading.risk.models import Exposure, GateAnswer, Mode, PlanBound
+from trading.risk.models import Exposure, GateAnswer, Mode, PlanBound, Protection
 
 STORE_CALL: workflow.LocalActivityConfig = {
     # Longer than the 15 s for which a write waits for another process's transaction on SQLite.
@@ -41,7 +50,7 @@ UNKNOWN_ACCOUNT = "UnknownAccount"
 BLOB_MISSING = "BlobMissing"
 
 
-class Records(Decisions, DayPlans, AccountBook, Audit, Blobs, Protocol):
+class Records(Decisions, DayPlans, AccountBook, Audit, Protections, Blobs, Protocol):
     """What these activities need of the one store."""
 
 
@@ -121,6 +130,23 @@ class HandRecord(Contract):
     operation_id: str
     subject: str
     what: str
+    who: str
+    reason: str
+
+
+class ProtectionRecord(Contract):
+    realm: str
+    account: str
+    protection: Protection
+
+
+class LiftRecord(Contract):
+    """A person lifts a protection: who, why, and the id under which it is done once."""
+
+    realm: str
+    account: str
+    protection_id: str
+    operation_id: str
     who: str
     reason: str
 
@@ -229,6 +255,25 @@ class StoreCalls:
         with _store_errors():
             await self._store.write_gate(
                 row.realm, row.account, mode=row.mode, epoch=row.epoch, reason=row.reason, who=row.who
+            )
+
+    @activity.defn
+    async def keep_protection(self, record: ProtectionRecord) -> None:
+        """Keep what a breaker did to an account, once for its id (C20)."""
+        with _store_errors():
+            await self._store.keep_protection(record.realm, record.account, record.protection)
+
+    @activity.defn
+    async def lift_protection(self, record: LiftRecord) -> None:
+        """Mark a protection as lifted and write down who did it, once for the operation id (C20)."""
+        with _store_errors():
+            await self._store.lift_protection(
+                record.realm,
+                record.account,
+                record.protection_id,
+                operation_id=record.operation_id,
+                who=record.who,
+                reason=record.reason,
             )
 
     @activity.defn

@@ -14,6 +14,7 @@ from activities.store.ledger_reader import LedgerRows
 from activities.store.memory import MemoryRows
 from activities.store.periods import PeriodRows
 from activities.store.playbook_registry import PlaybookRows
+from activities.store.protections import ProtectionRows
 
 
 class Store(
@@ -28,6 +29,7 @@ class Store(
     MemoryRows,
     PlaybookRows,
     AuditRows,
+    ProtectionRows,
 ):
     """All ports of `activities.store.port`, over one migrated database and one event loop."""
 

@@ -27,7 +27,7 @@ from trading.planning.hours import MarketHours
 from trading.planning.models import DayNumbers, DayPlan
 from trading.playbook import Playbook
 from trading.review.day import DayReview
-from trading.risk.models import Exposure, GateAnswer, Mode
+from trading.risk.models import Exposure, GateAnswer, Mode, Protection
 from trading.strategies.models import Strategy
 
 
@@ -218,6 +218,33 @@ class Audit(Protocol):
 
     async def audit(self, realm: str, *, subject: str | None = None, limit: int = 100) -> tuple[AuditEntry, ...]:
         """The newest entries, newest first; of one subject, or of a decision's proposals where it ends with `-`."""
+        ...
+
+
+class KeptProtection(Contract):
+    """A breaker's work on an account, and who lifted it, if anybody did."""
+
+    account: str
+    protection: Protection
+    lifted_by: str | None = None
+    lifted_because: str | None = None
+
+
+class Protections(Protocol):
+    """What breakers did to accounts (C20). Each act is one line of the audit."""
+
+    async def keep_protection(self, realm: str, account: str, protection: Protection) -> None:
+        """Written once for its id: a repeat changes nothing, also after it was lifted."""
+        ...
+
+    async def lift_protection(
+        self, realm: str, account: str, protection_id: str, *, operation_id: str, who: str, reason: str
+    ) -> None:
+        """Mark it as lifted and audit the operation once; the first to lift it stays."""
+        ...
+
+    async def protections(self, realm: str) -> tuple[KeptProtection, ...]:
+        """All of the realm, the newest first, lifted and ended ones included."""
         ...
 
 

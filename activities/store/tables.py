@@ -302,6 +302,26 @@ class GateRow(Row):
     __table_args__ = (ForeignKeyConstraint(["realm", "account"], ["accounts.realm", "accounts.account"]),)
 
 
+class ProtectionRow(Row):
+    """What a breaker did to an account, and who lifted it; a row is never removed."""
+
+    __tablename__ = "protections"
+    realm: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(primary_key=True)
+    protection_id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    code: Mapped[str]
+    symbol: Mapped[str | None]
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]
+    reason: Mapped[str]
+    who: Mapped[str]
+    lifted_by: Mapped[str | None]
+    lifted_because: Mapped[str | None]
+    lifted_at: Mapped[datetime | None] = mapped_column(info=WALL)
+    __table_args__ = (ForeignKeyConstraint(["realm", "account"], ["accounts.realm", "accounts.account"]),)
+
+
 class MarkRow(Row):
     """The newest mark of a symbol that an account was valued at."""
 

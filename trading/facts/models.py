@@ -40,6 +40,13 @@ class Fact(Contract):
     as_of: Utc
 
 
+class DailyCloses(Contract):
+    """Closes of the newest days in a row, oldest first; the last one was known at `until`, the others a day apart."""
+
+    until: Utc
+    closes: tuple[Decimal, ...] = Field(min_length=1)
+
+
 class MarketSnapshot(Contract):
     """All that is known of one symbol at one time. A fact that warms up is absent, never zero.
 
@@ -60,6 +67,7 @@ class MarketSnapshot(Contract):
     base_timeframe: str
     gaps: tuple[str, ...] = ()
     insufficient: str | None = None
+    history: DailyCloses | None = Field(default=None, description="the newest daily closes, for limits (C17)")
 
     def by_id(self) -> Mapping[str, Fact]:
         return {fact.id: fact for fact in self.facts}

@@ -11,7 +11,7 @@ from trading.candles import CandleSeries, coarser_timeframes, resample
 from trading.decision.models import PositionView
 from trading.facts.bars import Bars, bars_of, shortened
 from trading.facts.catalogue import DAY_FACTS, TIMEFRAME_FACTS, WINDOW_BARS, FactGroup, columns
-from trading.facts.models import Fact, MarketSnapshot, RiskRegime, TrendRegime
+from trading.facts.models import DailyCloses, Fact, MarketSnapshot, RiskRegime, TrendRegime
 from trading.facts.regimes import risk_regime, trend_label, trend_regime, volatility_label
 from trading.money import plain
 from trading.orders.models import BookTop
@@ -24,6 +24,9 @@ STALE_STEPS = 2
 STRANDED_AFTER = timedelta(hours=24)
 STRANDED_STEPS = 5
 """Older than two steps is stale; older than a day (and five steps) means that the symbol's data has ended."""
+
+HISTORY_DAYS = 31
+"""So many daily closes are kept for limits: thirty returns."""
 
 _DEFAULT_POLICY = RegimePolicy()
 
@@ -82,6 +85,7 @@ def observe(
         base_timeframe=base.timeframe,
         gaps=tuple(_gaps(frames)),
         insufficient=_insufficient(base, as_of),
+        history=_daily_closes(frames[-1]),
     )
 
 
@@ -179,6 +183,19 @@ def _gaps(frames: Sequence[CandleSeries]) -> Iterator[str]:
     for frame in frames:
         for gap in gaps_in(frame.candles, step=frame.step):
             yield f"{frame.timeframe} {gap.at:%Y-%m-%dT%H:%M:%SZ} {gap.missing} missing"
+
+
+def _daily_closes(frame: CandleSeries) -> DailyCloses | None:
+    """The newest daily closes without a gap between them; `None` where the coarsest timeframe is not the day."""
+    if frame.step != timedelta(days=1) or not frame.candles:
+        return None
+    closes = [frame.candles[-1]]
+    for candle in reversed(frame.candles[-HISTORY_DAYS:-1]):
+        if closes[-1].open_time - candle.open_time != frame.step:
+            break
+        closes.append(candle)
+    until = frame.candles[-1].open_time + frame.step
+    return DailyCloses(until=until, closes=tuple(_tidy(candle.close) for candle in reversed(closes)))
 
 
 def _insufficient(base: CandleSeries, as_of: datetime) -> str | None:

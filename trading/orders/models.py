@@ -254,6 +254,8 @@ class Quote(Contract):
     taker_fee: Decimal
     min_notional_usd: Decimal
     lot: Lot
+    tick_size: Decimal = Field(default=Decimal(0), description="the grid of prices; 0 where it is not known")
+    max_quantity: Decimal | None = Field(default=None, description="the largest order at market, in base units")
 
 
 class BookTop(Contract):

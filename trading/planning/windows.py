@@ -15,6 +15,11 @@ SATURDAY, FRIDAY = 5, 4
 EXPIRY_AT = time(8, 0)
 """Monthly crypto options expire on the last Friday of the month at 08:00 UTC."""
 
+EVENTS = frozenset({"options_expiry"})
+"""Windows of the calendar that make a whole day an event day."""
+
+CRYPTO_HOURS = MarketHours()
+
 _DANGEROUS = {RiskRegime.HIGH_VOLATILITY: Decimal("0.6"), RiskRegime.CRASH: Decimal(0)}
 
 
@@ -30,6 +35,12 @@ def risk_windows(day: date, *, hours: MarketHours, risk: RiskRegime) -> tuple[Ri
 def size_factor_at(windows: tuple[RiskWindow, ...], at: datetime) -> Decimal:
     """The share of a size that the windows leave at a time: the smallest of those that are open."""
     return min((window.size_factor for window in windows if window.start <= at < window.end), default=Decimal(1))
+
+
+def is_event_day(at: datetime, *, hours: MarketHours = CRYPTO_HOURS) -> bool:
+    """Whether a known event falls on the day of `at`: then a position stays small (X38). A weekend is no event."""
+    day = hours.day_of(at)
+    return any(window.code in EVENTS for window in _of_calendar(day, hours=hours))
 
 
 def _of_regime(day: date, *, hours: MarketHours, risk: RiskRegime) -> Iterator[RiskWindow]:

@@ -76,6 +76,35 @@ class GatePolicy(Contract):
         looser="up",
         description="entries that an account may be permitted in one day of its market profile",
     )
+    order_rate_entries: int = count(
+        10,
+        ge=1,
+        le=1000,
+        unit="entries",
+        capability="C16",
+        code="order_rate",
+        looser="up",
+        description="entries that an account may be permitted within the rate's window",
+    )
+    order_rate_window_s: int = count(
+        60,
+        ge=1,
+        le=3600,
+        unit="s",
+        capability="C16",
+        code="order_rate",
+        looser="down",
+        description="market time over which entries are counted for their rate",
+    )
+    entry_collar_fraction: Decimal = fraction(
+        "0.03",
+        ge="0.001",
+        le="0.25",
+        capability="C16",
+        code="price_collar",
+        looser="up",
+        description="how far a limit price may lie from the market, on either side",
+    )
     daily_loss_alert_fraction: Decimal = fraction(
         "0.05",
         ge="0.001",

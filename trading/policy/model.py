@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from trading.policy.adaptive import AdaptivePolicy
 from trading.policy.decision import DecisionPolicy
 from trading.policy.evolution import EvolutionPolicy
 from trading.policy.execution import ExecutionPolicy
@@ -16,7 +17,16 @@ from trading.policy.review import ReviewPolicy
 from trading.policy.watching import WatchPolicy
 
 
-class Policy(WatchPolicy, ReviewPolicy, GatePolicy, RegimePolicy, DecisionPolicy, EvolutionPolicy, ExecutionPolicy):
+class Policy(
+    WatchPolicy,
+    ReviewPolicy,
+    AdaptivePolicy,
+    GatePolicy,
+    RegimePolicy,
+    DecisionPolicy,
+    EvolutionPolicy,
+    ExecutionPolicy,
+):
     """All thresholds of one playbook version.
 
     Every field carries its default, bounds, unit, capability, code and looser direction; `trading.policy.table` reads
@@ -32,6 +42,9 @@ class Policy(WatchPolicy, ReviewPolicy, GatePolicy, RegimePolicy, DecisionPolicy
             ("drawdown_defence_fraction", "drawdown_halt_fraction"),
             ("stop_min_fraction", "stop_max_fraction"),
             ("low_volatility_fraction", "high_volatility_fraction"),
+            ("var_limit_fraction", "cvar_limit_fraction"),
+            ("stop_min_fraction", "stop_calm_fraction"),
+            ("index_calm_fraction", "index_wild_fraction"),
         ):
             if getattr(self, low) > getattr(self, high):
                 raise ValueError(f"{low} {getattr(self, low)} must not be above {high} {getattr(self, high)}")

@@ -34,14 +34,18 @@ _DENIALS: Final = (
     GateCode("halted", "C20", "account {account} is halted until a person resumes it"),
     GateCode("defensive_mode", "C20", "account {account} is defensive: only reductions pass"),
     GateCode("manual_mode", "C14", "account {account} is manual: an entry needs a person's approval"),
+    GateCode("symbol_frozen", "C20", "{symbol} is frozen until {until} because of {why} (protection {protection})"),
     # What the account has lost
     GateCode("no_equity", "C16", "equity is {equity_usd} USD: there is nothing to trade with"),
     GateCode("daily_loss", "C20", "today's loss is {loss} of the day's start; entries stop at {limit}"),
     GateCode("drawdown_defence", "C20", "equity is {drawdown} below its peak; entries stop at {limit}"),
     GateCode("drawdown_halt", "C20", "equity is {drawdown} below its peak; the account halts at {limit}"),
+    GateCode("symbol_loss", "C17", "the position in {symbol} has lost {loss}; from {limit} on it gets no more"),
+    GateCode("systemic_risk", "C19", "{symbol} moves {volatility} a day; from {limit} on nothing is opened"),
     # How much is going on already
     GateCode("too_many_positions", "C21", "{positions} symbols are held or promised; {regime} allows {limit}"),
     GateCode("too_many_entries", "C16", "{entries} entries were permitted today; {limit} are allowed"),
+    GateCode("order_rate", "C16", "{entries} entries were permitted within {window_s} s; {limit} are allowed"),
     # What the plan of the day leaves
     GateCode("plan_not_here", "C09", "the plan of {period} does not enter {symbol}: {reason}"),
     GateCode("plan_too_many_positions", "C09", "{positions} symbols are held; the plan of {period} allows {limit}"),
@@ -59,6 +63,12 @@ _DENIALS: Final = (
         "win probability {win_probability} is below {limit}, the floor of the first {trades} trades",
     ),
     # Levels
+    GateCode(
+        "price_collar",
+        "C16",
+        "limit {limit_price} lies {distance} from the market's {price}; at most {most} is allowed",
+    ),
+    GateCode("below_tick", "C16", "{level} {price} and entry {entry} are less than a tick of {tick} apart"),
     GateCode("stop_missing", "C16", "an entry needs a stop price"),
     GateCode("stop_wrong_side", "C16", "stop {stop} must be below entry {entry} for a long"),
     GateCode("stop_too_near", "C22", "the stop is {distance} of the entry away; at least {least} are needed"),
@@ -68,6 +78,7 @@ _DENIALS: Final = (
     # Size
     GateCode("nothing_proposed", "C16", "the proposed size is zero"),
     GateCode("below_min_notional", "C16", "{leaves_usd} USD are below the smallest workable order, {least_usd} USD"),
+    GateCode("below_lot", "C16", "{quantity} on the venue's grid of {step} is below its smallest order, {least}"),
     # Reductions
     GateCode("short_unavailable", "C16", "there is no position in {symbol}: on spot a sell only reduces"),
     GateCode(
@@ -80,12 +91,19 @@ _CAPS: Final = (
     GateCode("regime_size_cap", "C21", f"the regime's share of the proposal {_EXHAUSTED}"),
     GateCode("trade_cap", "C16", f"one trade {_EXHAUSTED}"),
     GateCode("low_certainty_cap", "C04", f"one trade of low certainty {_EXHAUSTED}"),
+    GateCode("volatility_cap", "C22", f"one trade of so volatile a symbol {_EXHAUSTED}"),
+    GateCode("risk_budget_cap", "C22", f"the loss at the stop {_EXHAUSTED}"),
+    GateCode("venue_order_cap", "C16", "the venue's largest order {limit} leaves nothing"),
     GateCode("event_day_cap", "C16", f"a position on an event day {_EXHAUSTED}"),
     GateCode("position_cap", "C16", f"the position {_EXHAUSTED}"),
+    GateCode("win_rate_cap", "C22", f"the position after so few wins {_EXHAUSTED}"),
     GateCode("symbol_cap", "C16", f"the symbol over all accounts {_EXHAUSTED}"),
+    GateCode("correlated_cap", "C17", f"all that moves together {_EXHAUSTED}"),
     GateCode("leverage_cap", "C16", f"leverage {_EXHAUSTED}"),
     GateCode("regime_total_cap", "C21", f"the regime's total {_EXHAUSTED}"),
     GateCode("cash_floor", "C19", f"the cash floor {_EXHAUSTED}"),
+    GateCode("var_cap", "C17", f"the value at risk {_EXHAUSTED}"),
+    GateCode("cvar_cap", "C17", f"the conditional value at risk {_EXHAUSTED}"),
     GateCode("plan_trade_cap", "C09", f"one trade by the plan of the day {_EXHAUSTED}"),
     GateCode("plan_position_cap", "C09", f"the position by the plan of the day {_EXHAUSTED}"),
     GateCode("plan_total_cap", "C09", f"the total by the plan of the day {_EXHAUSTED}"),

@@ -9,11 +9,25 @@ from enum import StrEnum
 
 from trading.money import ZERO
 from trading.policy.model import Policy
-from trading.risk.models import Exposure, Mode, Permit, Reservation
+from trading.risk.models import (
+    Exposure,
+    GateRequest,
+    Mode,
+    Permit,
+    Protection,
+    ProtectionKind,
+    Reservation,
+    SymbolHistory,
+)
 from trading.risk.sanity import day_loss_fraction, drawdown_fraction
+from trading.risk.tail import exposed_symbols
 
 STRICTNESS = (Mode.AUTO, Mode.MANUAL, Mode.DEFENSIVE, Mode.HALTED)
 """The modes from free to closed."""
+
+
+KEPT_TIMES = 1000
+"""So many times of entries are kept: as many as the largest rate that the policy allows counts."""
 
 
 def reserve(exposure: Exposure, permit: Permit, *, at: datetime) -> Exposure:
@@ -34,6 +48,7 @@ def reserve(exposure: Exposure, permit: Permit, *, at: datetime) -> Exposure:
         update={
             "reservations": (*exposure.reservations, promise),
             "entries_today": exposure.entries_today + int(permit.opens),
+            "entries_at": (*exposure.entries_at, at)[-KEPT_TIMES:] if permit.opens else exposure.entries_at,
         }
     )
 
@@ -54,7 +69,11 @@ def without(exposure: Exposure, permit_id: str | None) -> Exposure:
         return exposure
     counted = promise.opens and (exposure.day_started_at is None or promise.reserved_at >= exposure.day_started_at)
     entries = max(exposure.entries_today - int(counted), 0)
-    return release(exposure, promise.permit_id).model_copy(update={"entries_today": entries})
+    times = list(exposure.entries_at)
+    if promise.opens and promise.reserved_at in times:
+        times.remove(promise.reserved_at)
+    without_it = release(exposure, promise.permit_id)
+    return without_it.model_copy(update={"entries_today": entries, "entries_at": tuple(times)})
 
 
 def mark(exposure: Exposure, prices: Mapping[str, Decimal]) -> Exposure:
@@ -67,7 +86,7 @@ def mark(exposure: Exposure, prices: Mapping[str, Decimal]) -> Exposure:
 
 
 def refreshed(exposure: Exposure, ledger: Exposure) -> Exposure:
-    """The ledger's cash, holdings, marks and closed trades under the desk's mode, epoch, promises, day and peak.
+    """The ledger's cash, holdings, marks, trades and others' exposure under what only the desk knows.
 
     For a desk that reads the ledger again: the peak stays the desk's, because a person who resumed the account started
     it anew (X42); promises whose order the ledger already holds must be released in the same
@@ -79,9 +98,48 @@ def refreshed(exposure: Exposure, ledger: Exposure) -> Exposure:
                 "cash_usd": ledger.cash_usd,
                 "holdings": ledger.holdings,
                 "closed_trades": ledger.closed_trades,
+                "recent_trades": ledger.recent_trades,
+                "recent_wins": ledger.recent_wins,
+                "elsewhere": ledger.elsewhere,
+                "equity_elsewhere_usd": ledger.equity_elsewhere_usd,
             }
         )
     )
+
+
+def remembering(exposure: Exposure, request: GateRequest) -> Exposure:
+    """`exposure` with the daily closes that the wish brought, and those of what is held or promised; no others."""
+    if request.history is None:
+        return exposure
+    kept = {one.symbol: one for one in exposure.histories if one.symbol in exposed_symbols(exposure)}
+    kept[request.symbol] = SymbolHistory(symbol=request.symbol, history=request.history)
+    return exposure.model_copy(update={"histories": tuple(kept[symbol] for symbol in sorted(kept))})
+
+
+def protected(exposure: Exposure, protection: Protection) -> Exposure:
+    """The account under one more protection: the same id again changes nothing; a later end than before wins.
+
+    A defence of the whole account makes it defensive where it was freer.
+    """
+    others = tuple(one for one in exposure.protections if one.id != protection.id)
+    if len(others) < len(exposure.protections):
+        return exposure
+    wanted = exposure.model_copy(update={"protections": (*others, protection)})
+    if protection.kind is not ProtectionKind.ACCOUNT_DEFENCE:
+        return wanted
+    return change_mode(wanted, Mode.DEFENSIVE) if is_stricter(Mode.DEFENSIVE, than=exposure.mode) else wanted
+
+
+def lifted(exposure: Exposure, protection_id: str) -> Exposure:
+    """The account without that protection. Its mode stays: whoever lifts a defence resumes the account as well."""
+    kept = tuple(one for one in exposure.protections if one.id != protection_id)
+    return exposure if len(kept) == len(exposure.protections) else exposure.model_copy(update={"protections": kept})
+
+
+def still_protected(exposure: Exposure, *, now: datetime) -> Exposure:
+    """The account without the protections whose time has come."""
+    kept = tuple(one for one in exposure.protections if one.holds(now))
+    return exposure if len(kept) == len(exposure.protections) else exposure.model_copy(update={"protections": kept})
 
 
 def lapsed(exposure: Exposure, policy: Policy, *, now: datetime) -> tuple[str, ...]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from decimal import Decimal
+from typing import Final
 
-from trading.money import ONE, USD_QUANTUM, floor_to_step
+from trading.money import ONE, USD_QUANTUM, ZERO, floor_to_step
 from trading.policy.model import Policy
 from trading.risk.codes import denial
 from trading.risk.day import roll_day
@@ -53,18 +56,62 @@ def _open(request: GateRequest, exposure: Exposure, policy: Policy, *, profile_i
     return GateAnswer(request_id=request.request_id, permit=permit, caps=caps, binding=smallest.code)
 
 
+@dataclass(frozen=True, slots=True)
+class SizeCheck:
+    """One row: what is left may be too small in one way."""
+
+    code: str
+    look: Callable[[GateRequest, Exposure, Policy, Cap, Decimal], Denial | None]
+
+
 def _too_small(
     request: GateRequest, exposure: Exposure, policy: Policy, smallest: Cap, notional: Decimal
 ) -> tuple[Denial, ...]:
-    """Refusal of what is left where it cannot be traded and stopped out again; nothing is rounded up to pass."""
-    if request.size_fraction == 0:
-        return (denial("nothing_proposed"),)
-    if notional == 0 and exposure.equity_usd > 0:
-        return (denial(smallest.code, limit=smallest.limit, equity_usd=exposure.equity_usd),)
+    """The first reason why what is left cannot be traded and stopped out again; nothing is rounded up to pass."""
+    found = (check.look(request, exposure, policy, smallest, notional) for check in SIZE_CHECKS)
+    first = next((one for one in found if one is not None), None)
+    return () if first is None else (first,)
+
+
+def _nothing_proposed(
+    request: GateRequest, exposure: Exposure, policy: Policy, smallest: Cap, notional: Decimal
+) -> Denial | None:
+    return denial("nothing_proposed") if request.size_fraction == 0 else None
+
+
+def _exhausted(
+    request: GateRequest, exposure: Exposure, policy: Policy, smallest: Cap, notional: Decimal
+) -> Denial | None:
+    if notional > 0 or exposure.equity_usd <= 0:
+        return None
+    return denial(smallest.code, limit=smallest.limit, equity_usd=exposure.equity_usd)
+
+
+def _below_lot(
+    request: GateRequest, exposure: Exposure, policy: Policy, smallest: Cap, notional: Decimal
+) -> Denial | None:
+    on_grid = floor_to_step(FLOORING.divide(notional, entry_price(request)), request.step_size)
+    if notional == 0 or on_grid >= request.min_quantity:
+        return None
+    return denial("below_lot", quantity=on_grid, step=request.step_size, least=request.min_quantity)
+
+
+def _below_min_notional(
+    request: GateRequest, exposure: Exposure, policy: Policy, smallest: Cap, notional: Decimal
+) -> Denial | None:
     least = _least_usd(request, policy)
     if notional == 0 or least is None or notional >= least:
-        return ()
-    return (denial("below_min_notional", leaves_usd=notional, least_usd=least, binding=smallest.code),)
+        return None
+    return denial("below_min_notional", leaves_usd=notional, least_usd=least, binding=smallest.code)
+
+
+SIZE_CHECKS: Final = (
+    SizeCheck("nothing_proposed", _nothing_proposed),
+    SizeCheck("exhausted", _exhausted),
+    SizeCheck("below_lot", _below_lot),
+    SizeCheck("below_min_notional", _below_min_notional),
+)
+"""The table, in the order in which a reason hides the next."""
 
 
 def _least_usd(request: GateRequest, policy: Policy) -> Decimal | None:
@@ -82,22 +129,54 @@ def _least_usd(request: GateRequest, policy: Policy) -> Decimal | None:
 def _reduce(request: GateRequest, exposure: Exposure, policy: Policy, *, profile_is_spot: bool) -> GateAnswer:
     """A reduction, in any mode and whatever was lost: at most the position, and not less than the venue takes."""
     holding = exposure.holding(request.symbol)
-    if holding is None or holding.quantity <= 0:
-        code = "short_unavailable" if profile_is_spot else "nothing_to_reduce"
-        refused = denial(code, symbol=request.symbol, held_usd=Decimal(0), least_usd=request.min_notional_usd)
+    held = ZERO if holding is None else max(holding.quantity, ZERO)
+    found = (check.look(request, held, profile_is_spot) for check in REDUCTION_CHECKS)
+    refused = next((one for one in found if one is not None), None)
+    if refused is not None:
         return GateAnswer(request_id=request.request_id, denials=(refused,))
-    held_usd = holding.quantity * request.price
-    quantity = holding.quantity * request.size_fraction
+    quantity = held * request.size_fraction
     notional = quantity * request.price
-    if request.size_fraction == 0:
-        return GateAnswer(request_id=request.request_id, denials=(denial("nothing_proposed"),))
-    if held_usd < request.min_notional_usd:
-        refused = denial(
-            "nothing_to_reduce", symbol=request.symbol, held_usd=held_usd, least_usd=request.min_notional_usd
-        )
-        return GateAnswer(request_id=request.request_id, denials=(refused,))
-    if notional < request.min_notional_usd:
-        refused = denial("below_min_notional", leaves_usd=notional, least_usd=request.min_notional_usd)
-        return GateAnswer(request_id=request.request_id, denials=(refused,))
     permit = permit_for(request, exposure, policy, notional_usd=notional, quantity=quantity, price=request.price)
     return GateAnswer(request_id=request.request_id, permit=permit)
+
+
+@dataclass(frozen=True, slots=True)
+class ReductionCheck:
+    """One row: a reduction of what is `held`, in base units, that makes no order."""
+
+    code: str
+    look: Callable[[GateRequest, Decimal, bool], Denial | None]
+
+
+def _no_position(request: GateRequest, held: Decimal, is_spot: bool) -> Denial | None:
+    if held > 0:
+        return None
+    code = "short_unavailable" if is_spot else "nothing_to_reduce"
+    return denial(code, symbol=request.symbol, held_usd=ZERO, least_usd=request.min_notional_usd)
+
+
+def _no_share(request: GateRequest, held: Decimal, is_spot: bool) -> Denial | None:
+    return denial("nothing_proposed") if request.size_fraction == 0 else None
+
+
+def _only_dust(request: GateRequest, held: Decimal, is_spot: bool) -> Denial | None:
+    held_usd, least = held * request.price, request.min_notional_usd
+    if held_usd >= least:
+        return None
+    return denial("nothing_to_reduce", symbol=request.symbol, held_usd=held_usd, least_usd=least)
+
+
+def _small_share(request: GateRequest, held: Decimal, is_spot: bool) -> Denial | None:
+    notional = held * request.size_fraction * request.price
+    if notional >= request.min_notional_usd:
+        return None
+    return denial("below_min_notional", leaves_usd=notional, least_usd=request.min_notional_usd)
+
+
+REDUCTION_CHECKS: Final = (
+    ReductionCheck("short_unavailable", _no_position),
+    ReductionCheck("nothing_proposed", _no_share),
+    ReductionCheck("nothing_to_reduce", _only_dust),
+    ReductionCheck("below_min_notional", _small_share),
+)
+"""The table, in the order in which a reason hides the next."""

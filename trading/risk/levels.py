@@ -7,6 +7,7 @@ from decimal import Decimal
 from trading.money import ONE, ZERO
 from trading.policy.model import Policy
 from trading.risk.models import GateRequest
+from trading.risk.tail import judged_returns, volatility_index
 
 
 def entry_price(request: GateRequest) -> Decimal:
@@ -34,6 +35,21 @@ def least_stop_distance(request: GateRequest, policy: Policy) -> Decimal:
     )
 
 
+def most_stop_distance(request: GateRequest, policy: Policy) -> Decimal:
+    """The outer limit of a stop: nearer in a calm market, whole in a wild one, linear between (X40).
+
+    Without enough history the outer limit holds as it is; the adaptive one never lies beyond it.
+    """
+    index = volatility_index(judged_returns(request, policy))
+    if index is None or index >= policy.index_wild_fraction:
+        return policy.stop_max_fraction
+    calm = min(policy.stop_calm_fraction, policy.stop_max_fraction)
+    if index <= policy.index_calm_fraction:
+        return calm
+    share = (index - policy.index_calm_fraction) / (policy.index_wild_fraction - policy.index_calm_fraction)
+    return calm + (policy.stop_max_fraction - calm) * share
+
+
 def least_target_distance(request: GateRequest, policy: Policy) -> Decimal:
     """The smallest target that still pays: a multiple of the round trip's cost."""
     return policy.target_cost_multiple * round_trip_cost(request)
@@ -52,4 +68,4 @@ def least_workable_equity_usd(policy: Policy, *, min_notional_usd: Decimal, fee:
         fee=fee,
         margin=policy.min_notional_margin,
     )
-    return least / policy.max_trade_fraction
+    return least / min(policy.max_trade_fraction, policy.trade_risk_fraction / policy.stop_max_fraction)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from pydantic import Field
 
 from trading.contract import Contract, Utc
-from trading.facts.models import RiskRegime
+from trading.facts.models import DailyCloses, RiskRegime
 from trading.policy.execution import ExecutionPolicy
 
 
@@ -44,6 +45,43 @@ class Reservation(Contract):
     opens: bool = True
 
 
+class ProtectionKind(StrEnum):
+    """What a breaker did: no entries in one symbol until a time, or the whole account in defence until a person."""
+
+    SYMBOL_FREEZE = "symbol_freeze"
+    ACCOUNT_DEFENCE = "account_defence"
+
+
+class Protection(Contract):
+    """A breaker's work on one account: it holds until its time, or until a person lifts it (C20)."""
+
+    id: str
+    kind: ProtectionKind
+    code: str = Field(description="what was seen: flash_crash, symbol_fall, anomaly, systemic_risk")
+    symbol: str | None = None
+    since: Utc
+    until: Utc | None = Field(default=None, description="market time at which it ends by itself; else by a person")
+    reason: str
+    who: str
+
+    def holds(self, at: datetime) -> bool:
+        return self.until is None or at < self.until
+
+
+class ElsewhereUsd(Contract):
+    """Exposure in a symbol, held and promised, in the venue's other accounts."""
+
+    symbol: str
+    usd: Decimal = Field(ge=0)
+
+
+class SymbolHistory(Contract):
+    """Daily closes of a symbol as an entry's observation had them."""
+
+    symbol: str
+    history: DailyCloses
+
+
 class Exposure(Contract):
     """The account as the gate sees it."""
 
@@ -58,6 +96,13 @@ class Exposure(Contract):
     closed_trades: int = 0
     entries_today: int = 0
     day_started_at: Utc | None = Field(default=None, description="start of the day that the day's numbers belong to")
+    entries_at: tuple[Utc, ...] = Field(default=(), description="when the newest entries were permitted")
+    recent_trades: int = Field(default=0, description="closed trades that `recent_wins` is counted over, the newest")
+    recent_wins: int = 0
+    elsewhere: tuple[ElsewhereUsd, ...] = ()
+    equity_elsewhere_usd: Decimal = Field(default=Decimal(0), ge=0, description="equity of the venue's other accounts")
+    histories: tuple[SymbolHistory, ...] = Field(default=(), description="of what is held or promised, by symbol")
+    protections: tuple[Protection, ...] = ()
 
     @property
     def equity_usd(self) -> Decimal:
@@ -74,6 +119,13 @@ class Exposure(Contract):
 
     def holding(self, symbol: str) -> Holding | None:
         return next((h for h in self.holdings if h.symbol == symbol), None)
+
+    def history(self, symbol: str) -> DailyCloses | None:
+        return next((one.history for one in self.histories if one.symbol == symbol), None)
+
+    def elsewhere_usd(self, symbol: str) -> Decimal:
+        """Exposure in `symbol` in the venue's other accounts."""
+        return sum((one.usd for one in self.elsewhere if one.symbol == symbol), Decimal(0))
 
     def symbol_usd(self, symbol: str) -> Decimal:
         """Exposure in `symbol`, held and promised."""
@@ -127,10 +179,11 @@ class GateRequest(Contract):
     plan: PlanBound | None = Field(
         default=None, description="the plan of the day; without one the policy alone applies"
     )
-    symbol_elsewhere_usd: Decimal = Field(
-        default=Decimal(0), ge=0, description="exposure in the symbol, held and promised, in the venue's other accounts"
-    )
-    equity_elsewhere_usd: Decimal = Field(default=Decimal(0), ge=0, description="equity of the venue's other accounts")
+    history: DailyCloses | None = Field(default=None, description="the symbol's newest daily closes")
+    tick_size: Decimal = Field(default=Decimal(0), description="the venue's grid of prices; 0: not known")
+    step_size: Decimal = Field(default=Decimal(0), description="the venue's grid of quantities; 0: not known")
+    min_quantity: Decimal = Decimal(0)
+    max_quantity: Decimal | None = None
 
 
 class Cap(Contract):

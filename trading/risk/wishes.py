@@ -6,8 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from trading.decision.models import DecisionHead, Fusion, FusionOutcome
-from trading.facts.models import RiskRegime
+from trading.facts.models import DailyCloses, RiskRegime
 from trading.orders.models import Quote
+from trading.planning.windows import is_event_day
 from trading.risk.models import GateRequest, PlanBound
 
 
@@ -22,6 +23,7 @@ def gate_request(
     observed_at: datetime,
     approved_by: str | None = None,
     plan: PlanBound | None = None,
+    history: DailyCloses | None = None,
 ) -> GateRequest:
     """The wish of one account. Asked again after an approval it is another question, so it has another id."""
     opens = fusion.outcome is FusionOutcome.OPEN
@@ -49,4 +51,10 @@ def gate_request(
         now=quote.market_time,
         approved_by=approved_by,
         plan=plan,
+        event_day=opens and is_event_day(quote.market_time),
+        history=history if opens else None,
+        tick_size=quote.tick_size,
+        step_size=quote.lot.step_size,
+        min_quantity=quote.lot.min_quantity,
+        max_quantity=quote.max_quantity,
     )

@@ -361,6 +361,26 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_experiences_realm_account_as_of"), "experiences", ["realm", "account", "as_of"])
     op.create_table(
+        "protections",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("protection_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=True),
+        sa.Column("since", UtcTime(), nullable=False),
+        sa.Column("until", UtcTime(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("lifted_by", sa.Text(), nullable=True),
+        sa.Column("lifted_because", sa.Text(), nullable=True),
+        sa.Column("lifted_at", UtcTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["realm", "account"], ["accounts.realm", "accounts.account"], name=op.f("fk_protections_accounts")
+        ),
+        sa.PrimaryKeyConstraint("realm", "account", "protection_id", name=op.f("pk_protections")),
+    )
+    op.create_table(
         "playbooks",
         sa.Column("realm", sa.Text(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
@@ -395,6 +415,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_lessons_realm_symbol_as_of"), table_name="lessons")
     op.drop_index(op.f("ix_lessons_realm_account_as_of"), table_name="lessons")
     op.drop_table("lessons")
+    op.drop_table("protections")
     op.drop_table("gates")
     op.drop_table("findings")
     op.drop_index(op.f("ix_fills_realm_account_client_order_id"), table_name="fills")
