@@ -19,7 +19,7 @@ from trading.risk.models import Exposure, GateRequest, Holding, Mode, PlanBound
 
 D = Decimal
 NOW = datetime(2024, 1, 31, 10, tzinfo=UTC)
-FREE = changed(Policy(), bootstrap_trades=0)
+FREE = changed(Policy(), bootstrap_trades=0, trade_risk_fraction="0.01")
 
 
 def a_bound(**given: Any) -> PlanBound:

@@ -166,7 +166,7 @@ def _rate(request: GateRequest, exposure: Exposure, policy: Policy) -> Iterator[
         )
 
 
-# -- what the plan of the day leaves ------------------------------------------------------------------------------------
+# -- what the plan of the day leaves -----------------------------------------------------------------------------------
 
 
 def _plan_place(request: GateRequest, exposure: Exposure, policy: Policy) -> Iterator[Denial]:
