@@ -15,6 +15,7 @@ from workers.cli.ending import Refusal, end
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("workers.cli.trials", "Trade a crash; one worker is killed in the middle"),
     "replay": ("workers.cli.trials", "Run history through the same workflows as live"),
+    "chaos": ("workers.cli.chaos", "Kill and freeze a real stack over a crash; compare venue with ledger"),
     "backtest": ("workers.cli.backtest", "Test one strategy over history"),
     "up": ("workers.cli.stack", "Start the local stack and keep it running until Ctrl-C"),
     "worker": ("workers.cli.worker", "Run worker roles against a Temporal service"),

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
-import time
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -27,10 +23,11 @@ from workers.cli.inputs import (
     histories_of,
     time_of,
 )
+from workers.cli.progress import shown_progress
 
 if TYPE_CHECKING:
     from workers.stack.home import Home
-    from workers.trials.campaign import CampaignOutcome, CampaignSpec, Progress
+    from workers.trials.campaign import CampaignOutcome, CampaignSpec
 
 DEMO_FROM = datetime(2024, 1, 1, tzinfo=UTC)
 DEMO_WARM_UP = timedelta(days=22)
@@ -125,7 +122,7 @@ def _trial(spec: CampaignSpec, *, keep: str) -> CampaignOutcome:
     scrubbed = trial_environment(os.environ)
     if scrubbed.dropped:
         say(f"a private stack: ignored from the environment are {', '.join(scrubbed.dropped)}")
-    with _home(keep) as home, _progress() as progress:
+    with _home(keep) as home, shown_progress() as progress:
         return run(lambda: run_campaign(home, spec, env=dict(scrubbed.env), announce=say, progress=progress))
 
 
@@ -138,33 +135,6 @@ def _home(keep: str) -> AbstractContextManager[Home]:
     if folder.exists() and any(folder.iterdir()):
         raise Refusal(f"--keep {keep}: the folder must be new or empty, for a run starts from nothing")
     return claim(folder)
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Progress]:
-    """A bar on a terminal, a line now and then elsewhere; always on stderr."""
-    if not sys.stderr.isatty():
-        last, began = [Decimal(-1)], time.monotonic()
-
-        def line(fraction: Decimal, text: str) -> None:
-            if fraction - last[0] >= Decimal("0.1") or "killed" in text:
-                last[0] = fraction
-                say(f"{time.monotonic() - began:6.1f} s  {fraction * 100:5.1f} %  {text}")
-
-        yield line
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    with Progress(
-        TextColumn("{task.percentage:>5.1f} %"),
-        BarColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-    ) as bar:
-        task = bar.add_task("starting the stack", total=1.0)
-        yield lambda fraction, text: bar.update(task, completed=float(fraction), description=text)
 
 
 def _conclude(outcome: CampaignOutcome, *, as_json: bool) -> None:

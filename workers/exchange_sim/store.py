@@ -1,4 +1,7 @@
-"""The exchange's state in SQLite (WAL), one transaction a request: a kill -9 loses nothing that was committed."""
+"""The exchange's state in SQLite (WAL), one transaction a request: a kill -9 loses nothing that was committed.
+
+`wall_ms` is when a row was first written, by the wall clock: chaos runs measure with it, nothing else reads it.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,10 @@ create table if not exists meta (key text primary key, value text not null) with
 create table if not exists balances (account text, asset text, free text not null, locked text not null,
     primary key (account, asset)) without rowid;
 create table if not exists orders (symbol text, order_id integer, account text not null, body text not null,
+    wall_ms integer not null default (cast((julianday('now') - 2440587.5) * 86400000 as integer)),
     primary key (symbol, order_id)) without rowid;
 create table if not exists trades (symbol text, trade_id integer, account text not null, body text not null,
+    wall_ms integer not null default (cast((julianday('now') - 2440587.5) * 86400000 as integer)),
     primary key (symbol, trade_id)) without rowid;
 create table if not exists order_lists (list_id integer primary key, account text not null, body text not null);
 create table if not exists taken (account text, symbol text, candle_ms integer, quantity text not null,
@@ -146,7 +151,8 @@ class Store:
                 ],
             )
             db.executemany(
-                "insert or replace into orders values (?, ?, ?, ?)",
+                "insert into orders (symbol, order_id, account, body) values (?, ?, ?, ?)"
+                " on conflict do update set body = excluded.body",
                 [(o.symbol, o.order_id, o.account, _dump(o)) for o in orders],
             )
             db.executemany(
@@ -154,7 +160,7 @@ class Store:
                 [(one.list_id, one.account, _dump(one)) for one in lists],
             )
             db.executemany(
-                "insert into trades values (?, ?, ?, ?)",
+                "insert into trades (symbol, trade_id, account, body) values (?, ?, ?, ?)",
                 [(t.symbol, t.trade_id, t.account, _dump(t)) for t in trades],
             )
             for table, marks in (("taken", taken), ("entries", entries)):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import shutil
+import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from workers.stack.found import Announce, quiet
 from workers.stack.home import Home
-from workers.stack.kept import python_part
+from workers.stack.kept import Kept, python_part
 from workers.stack.ports import LOOPBACK, free_port
-from workers.stack.readiness import http_ok, printed_ready_line
+from workers.stack.readiness import Facts, http_ok, printed_ready_line
 from workers.stack.stack import Part, Stack
 
 if TYPE_CHECKING:
@@ -53,7 +56,8 @@ class HouseSpec:
     `worker_roles` has the roles of each worker process, as `perennial worker --roles` takes them; empty means all.
     `database_url` is the embedded database of the home unless it is given; workers get it in their environment, for it
     may hold a password. With `configured_temporal` the service that the SDK's own configuration names is used, and none
-    is started.
+    is started. With `postgres` the database is a durable PostgreSQL of the stack's own. `fault_plan`, where there is
+    one, is what a fault proxy between workers and exchange spoils: JSON, as `workers.trials.fault_proxy` reads it.
     """
 
     realm: str
@@ -68,6 +72,8 @@ class HouseSpec:
     think_s: str = "0"
     profile: str = "simulated"
     database_url: str = field(default="", repr=False)
+    postgres: bool = False
+    fault_plan: str = ""
     configured_temporal: bool = False
     codec_active: str | None = None
     codec_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
@@ -75,13 +81,17 @@ class HouseSpec:
 
 @dataclass(slots=True)
 class House:
-    """A running house. `database_url` and `venue_url` are what a verb needs to read records and prices."""
+    """A running house. `database_url` and `venue_url` are what a verb needs to read records and prices.
+
+    `venue_url` is the exchange itself; `fault_proxy_url` is what the workers take for it, where faults are planned.
+    """
 
     stack: Stack
     client: Client
     spec: HouseSpec
     database_url: str
     venue_url: str
+    fault_proxy_url: str = ""
 
     @property
     def worker_names(self) -> tuple[str, ...]:
@@ -109,23 +119,70 @@ async def house(
     from workers.stack.temporal_admin import make_current
     from workflows.names import DEPLOYMENT, LOCAL_BUILD
 
-    database_url = spec.database_url or database_of(home.path)
     venue_port = free_port()
     venue_url = f"http://{LOOPBACK}:{venue_port}"
-    async with Stack(home, env=env, realm=spec.realm, profile=spec.profile, announce=announce) as stack:
+    async with contextlib.AsyncExitStack() as leaving:
+        database, database_url = await _database(home, spec, leaving)
+        stack = await leaving.enter_async_context(
+            Stack(home, env=env, realm=spec.realm, profile=spec.profile, announce=announce)
+        )
+        if database is not None:
+            await stack.start(database)
         _, _, client = await asyncio.gather(
             migrate(database_url), stack.start(_exchange(home, spec, venue_port)), _temporal(stack, spec)
         )
         stack.publish(exchange=venue_url)
+        proxy_url = await _fault_proxy(stack, spec, venue_port)
         address = stack.state.temporal_address
         starting = stack.start_all(
             [
-                _worker(number, roles, spec, venue_url=venue_url, database_url=database_url, temporal=address)
+                _worker(
+                    number, roles, spec, venue_url=proxy_url or venue_url, database_url=database_url, temporal=address
+                )
                 for number, roles in enumerate(spec.worker_roles, start=1)
             ]
         )
         await asyncio.gather(starting, make_current(client, deployment=DEPLOYMENT, build_id=LOCAL_BUILD))
-        yield House(stack, client, spec, database_url, venue_url)
+        yield House(stack, client, spec, database_url, venue_url, proxy_url)
+
+
+async def _database(home: Home, spec: HouseSpec, leaving: contextlib.AsyncExitStack) -> tuple[Part | None, str]:
+    """The part to start, where the database is a server of the stack, and the address of the database."""
+    if not spec.postgres:
+        return None, spec.database_url or database_of(home.path)
+    from workers.stack.postgres import answers, plain_environment, prepare_postgres
+
+    prepared = await asyncio.to_thread(prepare_postgres, os.environ, durable=True)
+    leaving.callback(shutil.rmtree, prepared.folder, ignore_errors=True)
+
+    async def ready(_: Kept) -> Facts | None:
+        return {} if await asyncio.to_thread(answers, prepared.url) else None
+
+    part = Part(
+        name="database",
+        argv=prepared.argv,
+        ready=ready,
+        env=plain_environment(os.environ),
+        grace_s=5.0,
+        is_foreign=True,
+        stop_signal=prepared.stop_signal,
+        user=prepared.user,
+        cwd=Path("/"),
+    )
+    return part, prepared.url
+
+
+async def _fault_proxy(stack: Stack, spec: HouseSpec, venue_port: int) -> str:
+    """The address of the proxy before the exchange, started now; empty where no faults are planned."""
+    if not spec.fault_plan:
+        return ""
+    port = free_port()
+    plan = stack.home.path / "faults.json"
+    plan.write_text(spec.fault_plan)
+    words = ("--listen", f"{LOOPBACK}:{port}", "--target", f"{LOOPBACK}:{venue_port}", "--plan", str(plan))
+    argv = (sys.executable, "-P", "-m", "workers.trials.fault_proxy", *words)
+    await stack.start(Part(name="faults", argv=argv, ready=http_ok(port, "/__faults__"), restarts=False))
+    return f"http://{LOOPBACK}:{port}"
 
 
 async def _temporal(stack: Stack, spec: HouseSpec) -> Client:

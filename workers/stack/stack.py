@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -48,6 +49,10 @@ class Part:
     grace_s: float = 10.0
     is_foreign: bool = False
     """Not our code: it gets no setting, address or key of ours, whatever the stack's environment holds."""
+    stop_signal: int = signal.SIGTERM
+    user: str = ""
+    """Another user to run as; only root may ask. It may not enter the home: `cwd` is then a place where it may."""
+    cwd: Path | None = None
 
 
 @dataclass(slots=True)
@@ -258,7 +263,14 @@ class Stack:
 
     def _launch(self, part: Part) -> Kept:
         env = trial_environment(self._env).env if part.is_foreign else self._env
-        command = Command(argv=part.argv, env={**env, **part.env}, cwd=self.home.path, grace_s=part.grace_s)
+        command = Command(
+            argv=part.argv,
+            env={**env, **part.env},
+            cwd=part.cwd or self.home.path,
+            grace_s=part.grace_s,
+            stop_signal=part.stop_signal,
+            user=part.user,
+        )
         return Kept(part.name, command, self.home.path)
 
     async def _until_ready(self, running: Running) -> None:
@@ -296,7 +308,8 @@ class Stack:
             try:
                 await self._until_ready(running)
             except PartError as error:
-                self._announce(str(error))
+                if running.kills == kills_seen:
+                    self._announce(str(error))
                 await asyncio.to_thread(running.kept.stop)  # too slow is dead: the next turn counts it
                 continue
             self.publish()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -16,7 +17,7 @@ from trading.ids import canonical_json, content_hash
 from workers.stack.home import Home
 from workers.stack.house import VENUE, House, HouseSpec, MarketSource, house
 from workers.trials.cpu import CpuTimes
-from workers.trials.striking import Striking, plan
+from workers.trials.striking import WORKER, Striking, plan
 
 if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle
@@ -33,7 +34,8 @@ Progress = Callable[[Decimal, str], None]
 class CampaignSpec:
     """A period of history, what is traded in it, and what is killed or frozen on the way.
 
-    `kills` and `freezes` hit a worker, each freeze for `freeze_s`; which instants they hit follows from `kill_seed`.
+    `kills` hit a worker and `freezes` the `freeze_targets` in turn, each for `freeze_s`; which instants they hit
+    follows from `kill_seed`. `fault_plan` is what is spoiled between workers and exchange, as the fault proxy reads it.
     """
 
     kind: str
@@ -48,8 +50,12 @@ class CampaignSpec:
     kill_seed: int = 1
     exchange_kills: int = 0
     temporal_kills: int = 0
+    database_kills: int = 0
     freezes: int = 0
     freeze_s: float = 6.0
+    freeze_targets: tuple[str, ...] = (WORKER,)
+    fault_plan: str = ""
+    postgres: bool = False
     primary: str = "rules-momentum"
     secondary: str = "rules-reversion"
     grants_approvals: bool = False
@@ -78,6 +84,12 @@ class CampaignOutcome:
     summary: dict[str, Any]
     differences: list[dict[str, Any]] = field(default_factory=list)
     digest: str = ""
+    resume_s: tuple[float, ...] = ()
+    """After each kill, the seconds until the campaign moved on."""
+
+
+Inspect = Callable[[House, str], Awaitable[None]]
+"""A look at the house, with its realm, when the run has ended and everything still stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +104,13 @@ class Ran:
 
 
 async def run_campaign(
-    home: Home, spec: CampaignSpec, *, env: dict[str, str], announce: Callable[[str], None], progress: Progress
+    home: Home,
+    spec: CampaignSpec,
+    *,
+    env: dict[str, str],
+    announce: Callable[[str], None],
+    progress: Progress,
+    inspect: Inspect | None = None,
 ) -> CampaignOutcome:
     """Run the campaign on a private stack in `home` and compare ledger with exchange at its end."""
     began = time.monotonic()
@@ -104,6 +122,8 @@ async def run_campaign(
         primary=spec.primary,
         secondary=spec.secondary,
         web_ui=spec.web_ui,
+        postgres=spec.postgres,
+        fault_plan=spec.fault_plan,
     )
     async with house(home, house_spec, env=env, announce=announce) as running:
         ready_s = time.monotonic() - began
@@ -112,6 +132,8 @@ async def run_campaign(
         cpu = CpuTimes()
         result, struck = await _run(running, spec, realm, progress, cpu)
         ran = Ran(result=result, struck=struck, cpu_s=cpu.seconds(), began=began, ready_s=ready_s)
+        if inspect is not None:
+            await inspect(running, realm)
         return await _concluded(running, spec, realm, ran)
 
 
@@ -134,11 +156,15 @@ async def _run(
         kills=spec.kills,
         exchange_kills=spec.exchange_kills,
         temporal_kills=spec.temporal_kills,
+        database_kills=spec.database_kills,
         freezes=spec.freezes,
         freeze_s=spec.freeze_s,
+        freeze_targets=spec.freeze_targets,
         seed=spec.kill_seed,
     )
-    striking = Striking(running.stack, strikes, worker=running.worker_names[0])
+    striking = Striking(
+        running.stack, strikes, worker=running.worker_names[0], alive=functools.partial(_progress, handle)
+    )
     result = asyncio.create_task(_ended(handle))
     try:
         while not result.done():
@@ -155,6 +181,7 @@ async def _run(
                 progress(seen.fraction, blow)
         return await result, striking
     finally:
+        await striking.end()
         result.cancel()
 
 
@@ -162,11 +189,17 @@ async def _ended(handle: WorkflowHandle[Any, CampaignResult]) -> CampaignResult:
     """The campaign's result, waited for through restarts of the Temporal server too."""
     from temporalio.service import RPCError, RPCStatusCode
 
+    cut_off = {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.UNKNOWN,  # a connection that breaks in the middle of an answer
+        RPCStatusCode.CANCELLED,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+    }
     while True:
         try:
             return await handle.result()
         except RPCError as error:
-            if error.status is not RPCStatusCode.UNAVAILABLE:
+            if error.status not in cut_off:
                 raise
             await asyncio.sleep(POLL_S)
 
@@ -256,7 +289,7 @@ async def _concluded(running: House, spec: CampaignSpec, realm: str, ran: Ran) -
         "realm": realm,
         "digest": digest,
     }
-    return CampaignOutcome(summary=summary, differences=differences, digest=digest)
+    return CampaignOutcome(summary=summary, differences=differences, digest=digest, resume_s=tuple(ran.struck.resume_s))
 
 
 async def buy_and_hold_usd(venue_url: str, spec: CampaignSpec) -> Decimal:

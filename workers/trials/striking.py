@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from workers.stack.stack import Stack
 
-WORKER, EXCHANGE, TEMPORAL = "worker", "exchange", "temporal"
+WORKER, EXCHANGE, TEMPORAL, DATABASE = "worker", "exchange", "temporal", "database"
 SPREAD_S = 1.0
 """A strike falls somewhere within this time after its share of the run was seen to be done."""
+
+ALONE_SHARE = 0.75
+RESUME_POLL_S = 0.2
 
 LAST_AT = 0.85
 """No strike is planned after this fraction of the run: one that comes after its end hits nothing."""
@@ -21,48 +25,80 @@ LAST_AT = 0.85
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strike:
-    """At `at`, a fraction of the run, and `wait_s` later, `target` is killed, or frozen for `freeze_s`."""
+    """At `at`, a fraction of the run, and `wait_s` later, `target` is killed, or frozen for `freeze_s`.
+
+    One that is `alone` is followed by another only when the run has moved on: the others hit a run that recovers.
+    """
 
     at: Decimal
     wait_s: float
     target: str
     freeze_s: float | None = None
+    alone: bool = True
 
 
 def plan(
-    *, kills: int, exchange_kills: int = 0, temporal_kills: int = 0, freezes: int = 0, freeze_s: float = 6.0, seed: int
+    *,
+    kills: int,
+    exchange_kills: int = 0,
+    temporal_kills: int = 0,
+    database_kills: int = 0,
+    freezes: int = 0,
+    freeze_s: float = 6.0,
+    freeze_targets: Sequence[str] = (WORKER,),
+    seed: int,
 ) -> tuple[Strike, ...]:
-    """Strikes spread over the run and moved about by the seed, the kinds in an order of the seed's choice."""
+    """Strikes spread over the run and moved about by the seed, the kinds in an order of the seed's choice.
+
+    `kills` hit a worker; the freezes go round the `freeze_targets`.
+    """
     dice = random.Random(seed)
     blows: list[tuple[str, float | None]] = [
         *[(WORKER, None)] * kills,
         *[(EXCHANGE, None)] * exchange_kills,
         *[(TEMPORAL, None)] * temporal_kills,
-        *[(WORKER, freeze_s)] * freezes,
+        *[(DATABASE, None)] * database_kills,
+        *[(freeze_targets[turn % len(freeze_targets)], freeze_s) for turn in range(freezes)],
     ]
     share = LAST_AT / len(blows) if blows else 0.0
     times = [share * (place + dice.uniform(0.3, 1)) for place in range(len(blows))]
     dice.shuffle(blows)
     return tuple(
-        Strike(at=Decimal(str(round(at, 4))), wait_s=dice.uniform(0, SPREAD_S), target=target, freeze_s=frozen)
+        Strike(
+            at=Decimal(str(round(at, 4))),
+            wait_s=dice.uniform(0, SPREAD_S),
+            target=target,
+            freeze_s=frozen,
+            alone=dice.random() < ALONE_SHARE,
+        )
         for at, (target, frozen) in zip(times, blows, strict=True)
     )
 
 
 class Striking:
-    """Carries a plan out on a stack; counts what was done. Only ever hits parts that this stack started."""
+    """Carries a plan out on a stack; counts what was done. Only ever hits parts that this stack started.
 
-    def __init__(self, stack: Stack, strikes: Sequence[Strike], *, worker: str) -> None:
+    `alive` tells how far the run is, or `None` while nobody answers: after each kill, `resume_s` gets the seconds until
+    the run has moved on.
+    """
+
+    def __init__(
+        self, stack: Stack, strikes: Sequence[Strike], *, worker: str, alive: Callable[[], Awaitable[object | None]]
+    ) -> None:
         self._stack = stack
         self._left = list(strikes)
-        self._names = {WORKER: worker, EXCHANGE: "exchange", TEMPORAL: "temporal"}
+        self._names = {WORKER: worker, EXCHANGE: "exchange", TEMPORAL: "temporal", DATABASE: "database"}
+        self._alive = alive
+        self._watching: set[asyncio.Task[None]] = set()
+        self._recovery: asyncio.Task[None] | None = None
         self.kills = 0
         self.freezes = 0
+        self.resume_s: list[float] = []
 
     async def up_to(self, fraction: Decimal) -> list[str]:
         """Do what is due by `fraction` and say what it was; a part that is just being started is hit the next time."""
         done: list[str] = []
-        while self._left and fraction >= self._left[0].at:
+        while self._left and fraction >= self._left[0].at and not self._recovering:
             strike = self._left[0]
             await asyncio.sleep(strike.wait_s)
             name = self._names[strike.target]
@@ -70,13 +106,36 @@ class Striking:
                 break
             self._left.pop(0)
             if strike.freeze_s is None:
-                self._stack.kill(name)
-                self.kills += 1
+                await self._kill(name, alone=strike.alone)
                 done.append(f"{strike.target} killed with SIGKILL")
             else:
                 await self._freeze(name, strike.freeze_s)
                 done.append(f"{strike.target} frozen for {strike.freeze_s:g} s")
         return done
+
+    async def end(self) -> None:
+        """The run has ended: nothing moves on any more."""
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
+
+    @property
+    def _recovering(self) -> bool:
+        return self._recovery is not None and not self._recovery.done()
+
+    async def _kill(self, name: str, *, alone: bool) -> None:
+        before = await self._alive()
+        self._stack.kill(name)
+        self.kills += 1
+        task = asyncio.create_task(self._measure(before, time.monotonic()))
+        self._recovery = task if alone else None
+        self._watching.add(task)
+        task.add_done_callback(self._watching.discard)
+
+    async def _measure(self, before: object | None, killed_at: float) -> None:
+        while (now := await self._alive()) is None or now == before:  # noqa: ASYNC110  the run sets no event
+            await asyncio.sleep(RESUME_POLL_S)
+        self.resume_s.append(time.monotonic() - killed_at)
 
     async def _freeze(self, name: str, for_s: float) -> None:
         self._stack.kill(name, signal.SIGSTOP)
