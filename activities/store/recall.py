@@ -1,4 +1,4 @@
-"""What a decision remembers, from SQL alone: recent decisions, and similar ones that worked or failed (C08)."""
+"""What a decision remembers, from SQL alone: recent decisions, similar ones that worked or failed, lessons (C08)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Select, and_, bindparam, select
+from sqlalchemy import Select, and_, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.store.tables import AccountOutcomeRow, DecisionRow, TradeOutcomeRow
+from activities.store.tables import AccountOutcomeRow, DecisionRow, ExperienceRow, LessonRow, TradeOutcomeRow
 from trading.decision.models import DecisionHead, MemoryItem, Recall
 from trading.money import ZERO, plain
 
@@ -21,6 +21,10 @@ SIMILAR = 5
 SIMILAR_LOOKED_AT = 200
 """How many closed trades of one symbol and regime are looked at for the five that worked and the five that failed."""
 
+LESSONS = 5
+LESSONS_OF_THE_SYMBOL = 3
+LESSONS_LOOKED_AT = 50
+"""How many of the newest changes of a symbol's lessons are looked at for the three that fit best."""
 
 _EARLIER = and_(
     DecisionRow.realm == bindparam("realm"),
@@ -72,6 +76,30 @@ _ENDS = (
     )
     .order_by(AccountOutcomeRow.decision_id, AccountOutcomeRow.place)
 )
+_LESSONS = (
+    select(LessonRow.memory_id, LessonRow.lesson_id, LessonRow.regime, LessonRow.text, LessonRow.lesson)
+    .add_columns(LessonRow.as_of)
+    .where(
+        LessonRow.realm == bindparam("realm"),
+        LessonRow.account == bindparam("account"),
+        LessonRow.symbol == bindparam("symbol"),
+        LessonRow.as_of < bindparam("as_of"),
+    )
+    .order_by(LessonRow.as_of.desc(), LessonRow.memory_id)
+    .limit(LESSONS_LOOKED_AT)
+)
+_LAST_DAY = (
+    select(ExperienceRow.memory_id, ExperienceRow.title, ExperienceRow.text, ExperienceRow.as_of)
+    .where(
+        ExperienceRow.realm == bindparam("realm"),
+        ExperienceRow.account == bindparam("account"),
+        ExperienceRow.is_lesson.is_(True),
+        or_(ExperienceRow.symbol.is_(None), ExperienceRow.symbol == bindparam("symbol")),
+        ExperienceRow.as_of < bindparam("as_of"),
+    )
+    .order_by(ExperienceRow.as_of.desc(), ExperienceRow.place)
+    .limit(LESSONS)
+)
 """Built once: putting a statement together costs more than running it."""
 
 
@@ -107,7 +135,41 @@ async def gather(connection: AsyncConnection, head: DecisionHead) -> Recall:
             *_items("decision", recent, ends),
             *_items("similar", worked, ends),
             *_items("failure", failed, ends),
+            *await _lessons(connection, names | {"account": head.accounts[0]}, regime),
         )
+    )
+
+
+async def _lessons(connection: AsyncConnection, names: dict[str, Any], regime: str | None) -> list[MemoryItem]:
+    """What reviews have taught the lead account: lessons on the symbol, those of its regime first, then the newest
+    reviewed day's own. Five at most.
+    """
+    newest: dict[str, Any] = {}
+    for row in await connection.execute(_LESSONS, names):
+        newest.setdefault(row.lesson_id, row)
+    ranked = sorted(newest.values(), key=lambda row: _fitness(row, regime))
+    items = [
+        MemoryItem(id=f"les:{row.memory_id}", kind="lesson", text=row.text, as_of=row.as_of)
+        for row in ranked[:LESSONS_OF_THE_SYMBOL]
+    ]
+    day = (await connection.execute(_LAST_DAY, names)).all()
+    items += [
+        MemoryItem(id=f"les:{row.memory_id}", kind="lesson", text=f"{row.title}: {row.text}", as_of=row.as_of)
+        for row in day
+        if row.as_of == day[0].as_of
+    ]
+    return items[:LESSONS]
+
+
+def _fitness(row: Any, regime: str | None) -> tuple[Any, ...]:
+    """The best first: of this regime, validated, sure, often seen."""
+    lesson = json.loads(row.lesson)
+    return (
+        row.regime != regime,
+        not lesson["validated"],
+        -Decimal(lesson["confidence"]),
+        -lesson["sample_count"],
+        row.lesson_id,
     )
 
 

@@ -382,7 +382,7 @@ class LessonRow(Row):
     text: Mapped[str]
     lesson: Mapped[str]
     as_of: Mapped[datetime]
-    __table_args__ = (Index(None, "realm", "account", "as_of"), Index(None, "realm", "symbol", "as_of"))
+    __table_args__ = (Index(None, "realm", "account", "symbol", "as_of"),)
 
 
 class ExperienceRow(Row):

@@ -39,6 +39,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "plan": ("workers.cli.plan", "Show a day's plan"),
     "playbook": ("workers.cli.playbook", "List, show, compare and activate versions of the playbook"),
     "schedules": ("workers.cli.schedules", "List, apply, pause, trigger and backfill schedules"),
+    "memory": ("workers.cli.memory", "List lessons and experiences that reviews left, or show one"),
     "report": ("workers.cli.report", "Write the report of a day, week, month or quarter"),
     "doctor": ("workers.cli.doctor", "Check machine, settings, servers and keys; change nothing"),
     "db": ("workers.cli.db", "Database: migrate, info, digest"),

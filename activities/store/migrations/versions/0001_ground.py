@@ -340,8 +340,9 @@ def upgrade() -> None:
         sa.Column("as_of", UtcTime(), nullable=False),
         sa.PrimaryKeyConstraint("realm", "memory_id", name=op.f("pk_lessons")),
     )
-    op.create_index(op.f("ix_lessons_realm_account_as_of"), "lessons", ["realm", "account", "as_of"])
-    op.create_index(op.f("ix_lessons_realm_symbol_as_of"), "lessons", ["realm", "symbol", "as_of"])
+    op.create_index(
+        op.f("ix_lessons_realm_account_symbol_as_of"), "lessons", ["realm", "account", "symbol", "as_of"], unique=False
+    )
     op.create_table(
         "experiences",
         sa.Column("realm", sa.Text(), nullable=False),
@@ -359,7 +360,9 @@ def upgrade() -> None:
         sa.Column("as_of", UtcTime(), nullable=False),
         sa.PrimaryKeyConstraint("realm", "memory_id", name=op.f("pk_experiences")),
     )
-    op.create_index(op.f("ix_experiences_realm_account_as_of"), "experiences", ["realm", "account", "as_of"])
+    op.create_index(
+        op.f("ix_experiences_realm_account_as_of"), "experiences", ["realm", "account", "as_of"], unique=False
+    )
     op.create_table(
         "protections",
         sa.Column("realm", sa.Text(), nullable=False),
@@ -412,8 +415,7 @@ def downgrade() -> None:
     op.drop_table("playbooks")
     op.drop_index(op.f("ix_experiences_realm_account_as_of"), table_name="experiences")
     op.drop_table("experiences")
-    op.drop_index(op.f("ix_lessons_realm_symbol_as_of"), table_name="lessons")
-    op.drop_index(op.f("ix_lessons_realm_account_as_of"), table_name="lessons")
+    op.drop_index(op.f("ix_lessons_realm_account_symbol_as_of"), table_name="lessons")
     op.drop_table("lessons")
     op.drop_table("protections")
     op.drop_table("gates")
