@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.blobs import keep_blob, load_blob
@@ -16,6 +16,12 @@ from trading.review.day import DAILY_REVIEW, AccountDay, DayReview
 
 ALL = "all"
 """The account of the row that holds a whole day's review."""
+
+_ADD_EXPERIENCE, _ADD_LESSON = (insert(table) for table in (ExperienceRow, LessonRow))
+_OF_PERIOD = and_(ReportRow.realm == bindparam("realm"), ReportRow.kind == DAILY_REVIEW, ReportRow.account == ALL)
+_KEPT = select(ReportRow.content_hash).where(_OF_PERIOD, ReportRow.period == bindparam("period"))
+_LATER = select(ReportRow.period).where(_OF_PERIOD, ReportRow.period > bindparam("period")).limit(1)
+"""Built once: putting a statement together costs more than running it."""
 
 
 class MemoryRows:
@@ -37,59 +43,70 @@ class MemoryRows:
                 return kept
             await keep_blob(self._database, connection, name, text, media_type="application/json")
             await self._database.add(
-                connection, ReportRow, _key(review.realm, review.period) | {"as_of": review.as_of, "content_hash": name}
+                connection,
+                ReportRow,
+                {
+                    "realm": review.realm,
+                    "kind": DAILY_REVIEW,
+                    "account": ALL,
+                    "period": review.period,
+                    "as_of": review.as_of,
+                    "content_hash": name,
+                },
             )
-            for day in review.accounts:
-                await self._keep_experiences(connection, review, day)
-                await self._keep_lessons(connection, review, day)
+            for statement, rows in (
+                (_ADD_EXPERIENCE, [row for day in review.accounts for row in _experiences(review, day)]),
+                (_ADD_LESSON, [row for day in review.accounts for row in _lessons(review, day)]),
+            ):
+                if rows:
+                    await connection.execute(statement, rows)
             newest = await _is_newest(connection, review.realm, review.period)
         return KeptReview(content_hash=name, review=review, is_newest=newest)
 
-    async def _keep_experiences(self, connection: AsyncConnection, review: DayReview, day: AccountDay) -> None:
-        for place, each in enumerate(day.experiences):
-            values = {
-                "realm": review.realm,
-                "memory_id": "E" + content_hash("|".join((day.account, review.period, each.title)))[:11],
-                "account": day.account,
-                "period": review.period,
-                "place": place,
-                "is_lesson": each.title in day.lessons,
-                "symbol": each.symbol,
-                "kind": each.kind,
-                "title": each.title,
-                "text": each.text,
-                "weight": each.weight,
-                "evidence": canonical_json(each.evidence),
-                "as_of": review.as_of,
-            }
-            await self._database.add(connection, ExperienceRow, values)
 
-    async def _keep_lessons(self, connection: AsyncConnection, review: DayReview, day: AccountDay) -> None:
-        for lesson in day.learned:
-            values = {
-                "realm": review.realm,
-                "memory_id": "L" + content_hash("|".join((day.account, review.period, lesson.title)))[:11],
-                "account": day.account,
-                "lesson_id": lesson.id,
-                "period": review.period,
-                "symbol": lesson.symbol,
-                "action": lesson.action,
-                "regime": lesson.regime,
-                "kind": lesson.kind,
-                "text": lesson.sentence,
-                "lesson": canonical_json(lesson),
-                "as_of": review.as_of,
-            }
-            await self._database.add(connection, LessonRow, values)
+def _experiences(review: DayReview, day: AccountDay) -> list[dict[str, Any]]:
+    return [
+        {
+            "realm": review.realm,
+            "memory_id": "E" + content_hash("|".join((day.account, review.period, each.title)))[:11],
+            "account": day.account,
+            "period": review.period,
+            "place": place,
+            "is_lesson": each.title in day.lessons,
+            "symbol": each.symbol,
+            "kind": each.kind,
+            "title": each.title,
+            "text": each.text,
+            "weight": each.weight,
+            "evidence": canonical_json(each.evidence),
+            "as_of": review.as_of,
+        }
+        for place, each in enumerate(day.experiences)
+    ]
 
 
-def _key(realm: str, period: str) -> dict[str, Any]:
-    return {"realm": realm, "kind": DAILY_REVIEW, "account": ALL, "period": period}
+def _lessons(review: DayReview, day: AccountDay) -> list[dict[str, Any]]:
+    return [
+        {
+            "realm": review.realm,
+            "memory_id": "L" + content_hash("|".join((day.account, review.period, lesson.title)))[:11],
+            "account": day.account,
+            "lesson_id": lesson.id,
+            "period": review.period,
+            "symbol": lesson.symbol,
+            "action": lesson.action,
+            "regime": lesson.regime,
+            "kind": lesson.kind,
+            "text": lesson.sentence,
+            "lesson": canonical_json(lesson),
+            "as_of": review.as_of,
+        }
+        for lesson in day.learned
+    ]
 
 
 async def _kept(connection: AsyncConnection, realm: str, period: str) -> KeptReview | None:
-    where = and_(*(ReportRow.__table__.c[name] == value for name, value in _key(realm, period).items()))
-    name = (await connection.execute(select(ReportRow.content_hash).where(where))).scalar_one_or_none()
+    name = (await connection.execute(_KEPT, {"realm": realm, "period": period})).scalar_one_or_none()
     text = None if name is None else await load_blob(connection, name)
     if name is None or text is None:
         return None
@@ -102,10 +119,5 @@ async def _kept(connection: AsyncConnection, realm: str, period: str) -> KeptRev
 
 
 async def _is_newest(connection: AsyncConnection, realm: str, period: str) -> bool:
-    later = select(ReportRow.period).where(
-        ReportRow.realm == realm,
-        ReportRow.kind == DAILY_REVIEW,
-        ReportRow.account == ALL,
-        ReportRow.period > period,
-    )
-    return (await connection.execute(later.limit(1))).scalar_one_or_none() is None
+    later = await connection.execute(_LATER, {"realm": realm, "period": period})
+    return later.scalar_one_or_none() is None

@@ -44,7 +44,7 @@ async def period_records(store: Store, realm: str, account: str, *, start: datet
     Nothing that happened at or after `end` is in them, the equity mark at `end` itself excepted: it closes the period.
     """
     async with store.database.read() as connection:
-        opened = await opened_accounts(connection, realm)
+        opened = await _accounts(connection, realm)
         if account not in opened:
             known = ", ".join(sorted(opened)) or "none"
             raise KeyError(f"account {account!r} is unknown in realm {realm}: known are {known}")
@@ -65,7 +65,7 @@ async def period_records(store: Store, realm: str, account: str, *, start: datet
                     OrderRow.realm == realm, OrderRow.account == account, OrderRow.as_of >= start, OrderRow.as_of < end
                 ),
             ),
-            tally=await tally_of(connection, realm, account, start=start, end=end),
+            tally=await _tally(connection, realm, account, start=start, end=end),
             accounts=tuple(
                 [
                     await _account_period(connection, realm, row, start=start, end=end, known=trades, of=account)
@@ -73,7 +73,7 @@ async def period_records(store: Store, realm: str, account: str, *, start: datet
                 ]
             ),
             positions=await _positions(connection, realm, account, end=end, observed=benchmark.last_prices),
-            models=await models_of(connection, realm, start=start, end=end),
+            models=await _models(connection, realm, start=start, end=end),
             playbook_versions=await _playbook_versions(connection, realm, end=end),
             buy_and_hold_return=benchmark.change,
             buy_and_hold_symbols=benchmark.symbols,
@@ -81,7 +81,7 @@ async def period_records(store: Store, realm: str, account: str, *, start: datet
         )
 
 
-async def opened_accounts(connection: AsyncConnection, realm: str) -> dict[str, AccountRow]:
+async def _accounts(connection: AsyncConnection, realm: str) -> dict[str, AccountRow]:
     rows = (await connection.execute(select(AccountRow.__table__).where(AccountRow.realm == realm))).mappings()
     return {row["account"]: AccountRow(**row) for row in rows}
 
@@ -100,11 +100,11 @@ async def _account_period(
     if row.account != of:
         trades = await past_trades(connection, realm, row.account, since=start, until=end)
     return AccountPeriod(
-        account=row.account, equity=await equity_of(connection, row, start=start, end=end), trades=trades
+        account=row.account, equity=await _equity(connection, row, start=start, end=end), trades=trades
     )
 
 
-async def equity_of(
+async def _equity(
     connection: AsyncConnection, account: AccountRow, *, start: datetime, end: datetime
 ) -> tuple[EquityPoint, ...]:
     """From the last point at or before `start` (the opening, where nothing was marked) to the one at `end`."""
@@ -123,7 +123,7 @@ async def equity_of(
     return (*first, *(point for point in rest if not first or point.at > first[0].at))
 
 
-async def tally_of(
+async def _tally(
     connection: AsyncConnection, realm: str, account: str, *, start: datetime, end: datetime
 ) -> DecisionTally:
     inside = _decided(realm, start, end)
@@ -218,7 +218,7 @@ async def _position_at(connection: AsyncConnection, realm: str, later: Position,
     return position_of(later.account, later.symbol, [Fill(**row) for row in rows.mappings()])
 
 
-async def models_of(connection: AsyncConnection, realm: str, *, start: datetime, end: datetime) -> tuple[ModelUse, ...]:
+async def _models(connection: AsyncConnection, realm: str, *, start: datetime, end: datetime) -> tuple[ModelUse, ...]:
     rows = await connection.execute(
         select(AnswerRow.model, AnswerRow.is_rule_based, func.count())
         .where(

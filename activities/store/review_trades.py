@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, RowMapping, and_, func, select
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.review_chains import Evidence, evidence_of, texts_of
@@ -153,9 +153,16 @@ def _whole(trade: ClosedTrade, orders: tuple[ReviewedOrder, ...], evidence: Evid
     return whole.model_copy(update={"opened_at": min(fills, default=None), "plan": plan, "chain": chain})
 
 
-async def reviewed_orders(connection: AsyncConnection, where: ColumnElement[bool]) -> tuple[ReviewedOrder, ...]:
-    """Orders by time, with when they began and ended to fill."""
-    filled = await connection.execute(
+class OrderQueries(NamedTuple):
+    """When orders began and ended to fill, and the orders; put together once where they are asked often."""
+
+    filled: Select[str, str, datetime, datetime]
+    rows: Select[*tuple[Any, ...]]
+
+
+def order_queries(where: ColumnElement[bool]) -> OrderQueries:
+    """What `orders_by` asks of the orders that `where` is true of."""
+    filled = (
         select(FillRow.account, FillRow.client_order_id, func.min(FillRow.filled_at), func.max(FillRow.filled_at))
         .join(
             OrderRow,
@@ -168,12 +175,25 @@ async def reviewed_orders(connection: AsyncConnection, where: ColumnElement[bool
         .where(where)
         .group_by(FillRow.account, FillRow.client_order_id)
     )
+    return OrderQueries(filled, select(OrderRow.__table__).where(where))
+
+
+async def orders_by(
+    connection: AsyncConnection, queries: OrderQueries, names: dict[str, Any]
+) -> tuple[ReviewedOrder, ...]:
+    """Orders by time, with when they began and ended to fill."""
+    found = (await connection.execute(queries.rows, names)).mappings().all()
+    if not found:
+        return ()
+    filled = await connection.execute(queries.filled, names)
     spans = {(account, name): (first, last) for account, name, first, last in filled}
-    rows = await connection.execute(select(OrderRow.__table__).where(where))
-    orders = [
-        _order(row, *spans.get((row["account"], row["client_order_id"]), (None, None))) for row in rows.mappings()
-    ]
+    orders = [_order(row, *spans.get((row["account"], row["client_order_id"]), (None, None))) for row in found]
     return tuple(sorted(orders, key=lambda order: (order.as_of, order.symbol, order.client_order_id)))
+
+
+async def reviewed_orders(connection: AsyncConnection, where: ColumnElement[bool]) -> tuple[ReviewedOrder, ...]:
+    """The orders that `where` is true of, by time."""
+    return await orders_by(connection, order_queries(where), {})
 
 
 def _order(row: RowMapping, first_fill_at: datetime | None, last_fill_at: datetime | None) -> ReviewedOrder:
