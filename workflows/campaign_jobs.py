@@ -10,9 +10,11 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from trading.planning.agenda import Duty
     from workflows.daily_planning import plan_day
+    from workflows.daily_review import review_day
     from workflows.periods import PeriodKind, PeriodRequest
 
 _JOBS: dict[Duty, tuple[PeriodKind, Callable[[PeriodRequest], Awaitable[Any]]]] = {
+    Duty.REVIEW_DAY: (PeriodKind.DAILY_REVIEW, review_day),
     Duty.PLAN_DAY: (PeriodKind.DAILY_PLANNING, plan_day),
 }
 
