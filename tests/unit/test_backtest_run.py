@@ -194,7 +194,7 @@ def test_a_period_outside_the_history_is_refused_with_its_bounds() -> None:
 
 @pytest.mark.parametrize("row", STRATEGIES.values(), ids=STRATEGIES)
 def test_the_sieve_never_hides_what_the_evaluator_would_do(row: Strategy) -> None:
-    table = FactTable(row, market(), policy=POLICY)
+    table = FactTable(row, MarketFacts(market(), policy=POLICY))
     entries, exits = possible_entries(row, table), possible_exits(row, table)
     flat = Held(cash_usd=Decimal(1000))
     for place in range(100, len(table.bars), 3):
@@ -208,7 +208,7 @@ def test_the_sieve_never_hides_what_the_evaluator_would_do(row: Strategy) -> Non
 @pytest.mark.parametrize("row", GENE_POOL, ids=lambda row: row.name)
 def test_facts_and_signals_are_those_of_the_live_snapshot(row: Strategy) -> None:
     series = market(200)
-    table = FactTable(row, series, policy=Policy())
+    table = FactTable(row, MarketFacts(series, policy=Policy()))
     for place in (2500, 2777, 3333, len(table.bars) - 1):
         as_of = series.candles[place].open_time + series.step
         position = PositionView(account="a", equity_usd=Decimal(1000), cash_usd=Decimal(1000))

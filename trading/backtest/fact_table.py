@@ -77,22 +77,65 @@ class _Frame:
     windows: dict[tuple[int, int], tuple[float, ...]] = field(default_factory=dict)
 
 
+class MarketFacts:
+    """What all strategies read alike of one history: arrays, coarser frames and regimes, each computed once.
+
+    One of these may serve any number of back-tests of the same series and policy; it is only ever added to.
+    """
+
+    def __init__(self, series: CandleSeries, *, policy: RegimePolicy) -> None:
+        self.series = series
+        self.policy = policy
+        self.bars = bars_of(series)
+        self.change = indicators.change_24h(self.bars, 0)[0]
+        self.volatility = indicators.daily_volatility(self.bars, 0)[0]
+        self._frames = {series.timeframe: _Frame(self.bars, np.arange(len(self.bars)))}
+        self._regimes: dict[str, list[str | None]] = {}
+
+    def frame(self, timeframe: str) -> _Frame:
+        if timeframe not in self._frames:
+            bars = bars_of(resample(self.series, timeframe).series)
+            place = np.searchsorted(bars.closes_at, self.bars.closes_at, side="right") - 1
+            self._frames[timeframe] = _Frame(bars, place)
+        return self._frames[timeframe]
+
+    def regime_words(self, fact_id: str) -> list[str | None]:
+        """The word at every candle. Between two thresholds all numbers have one word, so each such cell is asked once;
+        numbers that rounding could carry over a threshold are asked one by one."""
+        if fact_id not in self._regimes:
+            policy = self.policy
+            falls = map(float, (TREND_EDGE, RUN_EDGE, policy.crash_fall_fraction, policy.rally_rise_fraction))
+            moves = np.array([*falls])
+            quiet, wild = float(policy.low_volatility_fraction), float(policy.high_volatility_fraction)
+            change_cell, change_near = _cells(self.change, np.sort(np.concatenate((moves, -moves))))
+            volatility_cell, volatility_near = _cells(self.volatility, np.array([quiet, wild]))
+            cells = np.where(
+                change_near | volatility_near, -1 - np.arange(len(self.bars)), change_cell * 8 + volatility_cell
+            )
+            _, first, inverse = np.unique(cells, return_index=True, return_inverse=True)
+            words = [self.regime(fact_id, int(place)) for place in first]
+            self._regimes[fact_id] = [words[place] for place in inverse.tolist()]
+        return self._regimes[fact_id]
+
+    def regime(self, fact_id: str, place: int) -> str | None:
+        change, volatility = _stated(self.change[place]), _stated(self.volatility[place])
+        word = REGIME_FACTS[fact_id](change, volatility, self.policy)
+        return None if word is None else str(word)
+
+
 class FactTable:
-    """Facts of `strategy` over `series`; nothing at a candle depends on a later one (C59).
+    """Facts of `strategy` over the series of `market`; nothing at a candle depends on a later one (C59).
 
     Raises `FactsUnavailable` for facts that the candles do not give: order-book, funding and news, a finer timeframe.
     """
 
-    def __init__(self, strategy: Strategy, series: CandleSeries, *, policy: RegimePolicy) -> None:
-        self.bars = bars_of(series)
-        self.series = series
-        self._policy = policy
-        self._frames = {series.timeframe: _Frame(self.bars, np.arange(len(self.bars)))}
+    def __init__(self, strategy: Strategy, market: MarketFacts) -> None:
+        self._market = market
+        self.bars = market.bars
+        self.series = series = market.series
         self._columns: dict[str, _Column] = {}
         self._needed = tuple(sorted(strategy.facts()))
         self._regimes: dict[str, list[str | None]] = {}
-        self._change = indicators.change_24h(self.bars, 0)[0]
-        self._volatility = indicators.daily_volatility(self.bars, 0)[0]
         unknown = [fact_id for fact_id in self._needed if not self._prepared(fact_id)]
         if unknown:
             raise FactsUnavailable(
@@ -109,7 +152,7 @@ class FactTable:
         if fact_id == "last_price" or fact_id in ACCOUNT_FACTS:
             return True
         if fact_id in REGIME_FACTS:
-            self._regimes[fact_id] = self._regime_words(fact_id)
+            self._regimes[fact_id] = self._market.regime_words(fact_id)
             return True
         name, _, timeframe = fact_id.partition("@")
         groups = TIMEFRAME_FACTS if timeframe else DAY_FACTS
@@ -119,16 +162,9 @@ class FactTable:
         for group in groups:
             for place, row in enumerate(group.rows):
                 if row.name == name:
-                    self._columns[fact_id] = self._column(group, place, self._frame(timeframe))
+                    self._columns[fact_id] = self._column(group, place, self._market.frame(timeframe))
                     return True
         return False
-
-    def _frame(self, timeframe: str) -> _Frame:
-        if timeframe not in self._frames:
-            bars = bars_of(resample(self.series, timeframe).series)
-            place = np.searchsorted(bars.closes_at, self.bars.closes_at, side="right") - 1
-            self._frames[timeframe] = _Frame(bars, place)
-        return self._frames[timeframe]
 
     def _column(self, group: FactGroup, place: int, frame: _Frame) -> _Column:
         values = None
@@ -155,7 +191,7 @@ class FactTable:
 
     def risk_regime_at(self, place: int) -> str | None:
         """The risk regime at the close of base candle `place`."""
-        return self._regime("risk_regime", place)
+        return self._market.regime("risk_regime", place)
 
     def at(self, place: int, held: Held) -> dict[str, Fact]:
         """The facts of base candle `place` as the evaluator reads them; what is not known is absent."""
@@ -196,26 +232,6 @@ class FactTable:
         if key not in column.frame.windows:
             column.frame.windows[key] = _at_the_end(column.group, column.frame.bars, there)
         return column.frame.windows[key][column.place_in_group]
-
-    def _regime_words(self, fact_id: str) -> list[str | None]:
-        """The word at every candle. Between two thresholds all numbers have one word, so each such cell is asked once;
-        numbers that rounding could carry over a threshold are asked one by one."""
-        policy = self._policy
-        moves = np.array([*map(float, (TREND_EDGE, RUN_EDGE, policy.crash_fall_fraction, policy.rally_rise_fraction))])
-        quiet, wild = float(policy.low_volatility_fraction), float(policy.high_volatility_fraction)
-        change_cell, change_near = _cells(self._change, np.sort(np.concatenate((moves, -moves))))
-        volatility_cell, volatility_near = _cells(self._volatility, np.array([quiet, wild]))
-        cells = np.where(
-            change_near | volatility_near, -1 - np.arange(len(self.bars)), change_cell * 8 + volatility_cell
-        )
-        _, first, inverse = np.unique(cells, return_index=True, return_inverse=True)
-        words = [self._regime(fact_id, int(place)) for place in first]
-        return [words[place] for place in inverse.tolist()]
-
-    def _regime(self, fact_id: str, place: int) -> str | None:
-        change, volatility = _stated(self._change[place]), _stated(self._volatility[place])
-        word = REGIME_FACTS[fact_id](change, volatility, self._policy)
-        return None if word is None else str(word)
 
 
 def _at_the_end(group: FactGroup, bars: Bars, there: int) -> tuple[float, ...]:

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from trading.candles import CandleSeries
 from trading.contract import Contract, Utc
 from trading.matching.fills import FillModel
 from trading.policy.model import Policy
 from trading.strategies.models import Strategy
+
+if TYPE_CHECKING:
+    from trading.backtest.fact_table import MarketFacts
 
 
 class ExitReason(StrEnum):
@@ -26,7 +30,7 @@ class ExitReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestPlan:
-    """One strategy over one history.
+    """One strategy over one history. Plans of one series and policy may share `facts`, which saves computing them.
 
     Decisions fall on the closes from `start` (included) to `end` (not included); earlier candles are its past, and
     under the policy's least history nothing is decided. `days_per_year` is the market's: 365 where it never closes.
@@ -40,6 +44,7 @@ class BacktestPlan:
     policy: Policy = field(default_factory=Policy)
     model: FillModel = field(default_factory=lambda: FillModel(seed=1))
     days_per_year: int = 365
+    facts: MarketFacts | None = None
 
 
 class Trade(Contract):
@@ -98,7 +103,8 @@ class Metrics(Contract):
 class BacktestResult:
     """Closed trades in order, equity at each candle's close, and why the gate refused what it refused.
 
-    A position that the history leaves open is in `equity`, marked at the last close, and in no trade.
+    A position that the history leaves open is in `equity`, marked at the last close, and in no trade. `pending_since`
+    is the close at which it was decided, filled or not: a later run from there decides it again.
     """
 
     symbol: str
@@ -108,6 +114,7 @@ class BacktestResult:
     equity: tuple[Decimal, ...]
     capital_usd: Decimal
     is_open_at_end: bool
+    pending_since: datetime | None
     denials: Mapping[str, int]
     unfilled_entries: int
     evaluations: int

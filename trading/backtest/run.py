@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from trading.backtest.fact_table import FactTable
+from trading.backtest.fact_table import FactTable, MarketFacts
 from trading.backtest.gatekeeping import Gatekeeper
 from trading.backtest.holdings import Held
 from trading.backtest.metrics import metrics_of
@@ -43,7 +43,7 @@ class _Run:
         if not candles:
             raise ValueError(f"{plan.series.symbol}: no candles to test on")
         self.plan = plan
-        self.table = FactTable(plan.strategy, plan.series, policy=plan.policy)
+        self.table = FactTable(plan.strategy, _facts(plan))
         self.closes_s: list[int] = self.table.bars.closes_at.tolist()
         self.first, self.last = self._period()
         base, _, quote = plan.series.symbol.partition("/")
@@ -105,7 +105,7 @@ class _Run:
             if exits[place] and position.entries and not position.is_leaving:
                 self._maybe_leave(position, place)
             place += 1
-        return self._result(is_open=position is not None and bool(position.entries))
+        return self._result(position, decided_at=entered_at - 1)
 
     def _flat_until(self, place: int) -> None:
         """Fill the curve up to `place`: without a position equity stands still, dust at its last mark."""
@@ -190,7 +190,7 @@ class _Run:
         self.ambiguous += position.ambiguous_candles
         self.gate.closed_trades += 1
 
-    def _result(self, *, is_open: bool) -> BacktestResult:
+    def _result(self, position: Position | None, *, decided_at: int) -> BacktestResult:
         self._flat_until(self.last)
         closes = tuple(_time(seconds) for seconds in self.closes_s[self.first : self.last])
         candles = self.plan.series.candles
@@ -213,12 +213,22 @@ class _Run:
             closes=closes,
             equity=tuple(self.curve),
             capital_usd=self.plan.capital_usd,
-            is_open_at_end=is_open,
+            is_open_at_end=position is not None and bool(position.entries),
+            pending_since=None if position is None else _time(self.closes_s[decided_at]),
             denials=dict(sorted(self.gate.denials.items())),
             unfilled_entries=self.unfilled,
             evaluations=self.evaluations,
             metrics=metrics,
         )
+
+
+def _facts(plan: BacktestPlan) -> MarketFacts:
+    """The shared facts, or fresh ones; `ValueError` where they are of another series or policy."""
+    if plan.facts is None:
+        return MarketFacts(plan.series, policy=plan.policy)
+    if plan.facts.series is not plan.series or plan.facts.policy != plan.policy:
+        raise ValueError(f"{plan.series.symbol}: the shared facts are of another series or another policy")
+    return plan.facts
 
 
 def _average(fills: list[Fill]) -> Decimal:

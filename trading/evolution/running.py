@@ -1,0 +1,141 @@
+"""What a strategy did between two times over several symbols, week after week, as one record (C11).
+
+A week counts the closes from its start (included) to its end (not included): days by the equity at these closes, trades
+by their exit. A position that is open at the end goes on: the next run begins at the close at which it was decided,
+with fresh capital, and only what lies in the new week is counted. So each trade counts once, in the week it closed in.
+The account is split evenly: a day's return is the mean over the symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from decimal import Decimal
+from itertools import chain
+
+from trading.backtest.models import BacktestPlan, BacktestResult
+from trading.backtest.run import backtest
+from trading.evolution.models import Record, TradeReturn
+from trading.money import ONE, ZERO
+
+_INSTANT = timedelta(microseconds=1)
+RETURN_QUANTUM = Decimal("0.000000000001")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A strategy's record from `start` to `end`; `pending` has for each symbol the close that its next run begins at."""
+
+    record: Record
+    pending: Mapping[str, datetime]
+
+
+def run_between(
+    plans: Iterable[BacktestPlan], *, start: datetime, end: datetime, pending: Mapping[str, datetime]
+) -> Run | None:
+    """Run one strategy over each plan's symbol from `start`, or from where it was pending, to `end`.
+
+    A symbol without a close in the time, or without the policy's least history at its end, is left out; `None` where
+    none is left. The plans' own times are ignored.
+    """
+    parts: list[Record] = []
+    waiting: dict[str, datetime] = {}
+    name = ""
+    for plan in plans:
+        name, symbol = plan.strategy.name, plan.series.symbol
+        known = plan.series.closed_at(end - _INSTANT).candles
+        if len(known) < plan.policy.min_history_bars or known[-1].open_time + plan.series.step < start:
+            continue
+        result = backtest(_between(plan, pending.get(symbol, start), end))
+        parts.append(cut(result, start=start, end=end))
+        if result.pending_since is not None:
+            waiting[symbol] = result.pending_since
+    if not parts:
+        return None
+    return Run(record=side_by_side(name, parts, start=start, end=end), pending=waiting)
+
+
+def cut(result: BacktestResult, *, start: datetime, end: datetime) -> Record:
+    """The part of a run whose closes lie from `start` to `end` (not included); trades by their exit."""
+    daily: dict[datetime, Decimal] = {}
+    base = result.capital_usd
+    last: Decimal | None = None
+    for at, equity in zip(result.closes, result.equity, strict=True):
+        if at < start:
+            base = equity
+            continue
+        if at >= end:
+            break
+        day = _day_of(at)
+        if day not in daily and last is not None:
+            base = last
+        daily[day] = (equity / base - ONE).quantize(RETURN_QUANTUM)
+        last = equity
+    return Record(
+        strategy=result.strategy,
+        start=start,
+        end=end,
+        trades=tuple(
+            TradeReturn(entry_at=trade.entry_at, exit_at=trade.exit_at, return_fraction=trade.return_fraction)
+            for trade in result.trades
+            if start <= trade.exit_at < end
+        ),
+        daily_returns=tuple(daily.items()),
+    )
+
+
+def side_by_side(strategy: str, parts: Sequence[Record], *, start: datetime, end: datetime) -> Record:
+    """Records of one strategy on several symbols as one account that gave each the same part."""
+    days: dict[datetime, list[Decimal]] = {}
+    for part in parts:
+        for day, value in part.daily_returns:
+            days.setdefault(day, []).append(value)
+    return Record(
+        strategy=strategy,
+        start=start,
+        end=end,
+        trades=_in_order(chain.from_iterable(part.trades for part in parts)),
+        daily_returns=tuple(
+            (day, (sum(values, ZERO) / len(parts)).quantize(RETURN_QUANTUM)) for day, values in sorted(days.items())
+        ),
+    )
+
+
+def one_after_another(records: Sequence[Record]) -> Record:
+    """Records of one strategy over times that follow each other, oldest first; two parts of one day are compounded."""
+    days: dict[datetime, Decimal] = {}
+    for record in records:
+        for day, value in record.daily_returns:
+            days[day] = value if day not in days else (ONE + days[day]) * (ONE + value) - ONE
+    first, last = records[0], records[-1]
+    return first.model_copy(
+        update={
+            "end": last.end,
+            "trades": _in_order(chain.from_iterable(record.trades for record in records)),
+            "daily_returns": tuple(days.items()),
+        }
+    )
+
+
+def _between(plan: BacktestPlan, start: datetime, end: datetime) -> BacktestPlan:
+    return BacktestPlan(
+        strategy=plan.strategy,
+        series=plan.series,
+        start=start,
+        end=end,
+        capital_usd=plan.capital_usd,
+        policy=plan.policy,
+        model=plan.model,
+        days_per_year=plan.days_per_year,
+        facts=plan.facts,
+    )
+
+
+def _in_order(trades: Iterable[TradeReturn]) -> tuple[TradeReturn, ...]:
+    return tuple(sorted(trades, key=lambda trade: (trade.exit_at, trade.entry_at, trade.return_fraction)))
+
+
+def _day_of(at: datetime) -> datetime:
+    """The beginning of the day that a close belongs to: one at midnight ends the day before."""
+    return datetime.combine((at - _INSTANT).date(), time(0), at.tzinfo)
