@@ -10,6 +10,7 @@ from workflows.order_execution import OrderExecution
 from workflows.position_guard import PositionGuard
 from workflows.replay_campaign import ReplayCampaign
 from workflows.trade_decision import TradeDecision
+from workflows.weekly_evolution import WeeklyEvolution
 
 WORKFLOWS: tuple[type, ...] = (
     MarketWatch,
@@ -19,5 +20,6 @@ WORKFLOWS: tuple[type, ...] = (
     AccountDesk,
     DailyPlanning,
     DailyReview,
+    WeeklyEvolution,
     ReplayCampaign,
 )

@@ -9,6 +9,7 @@ from activities.store.blobs import BlobRows, RecentTexts
 from activities.store.day_plans import DayPlanRows
 from activities.store.decisions import DecisionRows
 from activities.store.engine import Database
+from activities.store.gene_pool import GenePoolRows
 from activities.store.journal import JournalRows
 from activities.store.ledger_reader import LedgerRows
 from activities.store.memory import MemoryRows
@@ -28,6 +29,7 @@ class Store(
     DayPlanRows,
     MemoryRows,
     PlaybookRows,
+    GenePoolRows,
     AuditRows,
     ProtectionRows,
 ):

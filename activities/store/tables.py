@@ -434,6 +434,98 @@ class RevisionRow(Row):
     waits_for: Mapped[str]
 
 
+class PoolEntryRow(Row):
+    """A strategy of the gene pool as the newest evolution left it; `budget_factor` is the share of its size it gets."""
+
+    __tablename__ = "pool_entries"
+    realm: Mapped[str] = mapped_column(primary_key=True)
+    strategy: Mapped[str] = mapped_column(primary_key=True)
+    place: Mapped[int]
+    status: Mapped[str]
+    budget_factor: Mapped[Decimal]
+    born_at: Mapped[datetime]
+    lineage: Mapped[str]
+    weekly_scores: Mapped[str]
+    genes: Mapped[str]
+
+
+class PoolEventRow(Row):
+    """What happened to the gene pool, in order, and why. Rows with a lineage are the trials that were ever made."""
+
+    __tablename__ = "pool_events"
+    realm: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    period: Mapped[str]
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    strategy: Mapped[str]
+    lineage: Mapped[str | None]
+    reasons: Mapped[str]
+    __table_args__ = (Index(None, "realm", "strategy"),)
+
+
+class HoldoutRow(Row):
+    """A holdout that was shown to a strategy: written before it is looked at."""
+
+    __tablename__ = "holdouts"
+    realm: Mapped[str] = mapped_column(primary_key=True)
+    strategy: Mapped[str] = mapped_column(primary_key=True)
+    starts_at: Mapped[datetime] = mapped_column(primary_key=True)
+    ends_at: Mapped[datetime]
+    period: Mapped[str]
+    at: Mapped[datetime]
+
+
+class StrategyWeekRow(Row):
+    """What one strategy did in one period: its figures, its trades and days, and where its next run begins."""
+
+    __tablename__ = "strategy_weeks"
+    realm: Mapped[str] = mapped_column(primary_key=True)
+    strategy: Mapped[str] = mapped_column(primary_key=True)
+    period: Mapped[str] = mapped_column(primary_key=True)
+    starts_at: Mapped[datetime] = mapped_column(primary_key=True)
+    ends_at: Mapped[datetime]
+    trades: Mapped[int]
+    wins: Mapped[int]
+    return_fraction: Mapped[Decimal]
+    score: Mapped[Decimal | None]
+    record: Mapped[str]
+    pending: Mapped[str]
+
+
+class ExaminationRow(Row):
+    """A candidate's walk-forward examination: the evidence, the verdict on it, and whether it was taken in."""
+
+    __tablename__ = "examinations"
+    realm: Mapped[str] = mapped_column(primary_key=True)
+    strategy: Mapped[str] = mapped_column(primary_key=True)
+    period: Mapped[str] = mapped_column(primary_key=True)
+    trials: Mapped[int]
+    windows: Mapped[int]
+    unseen_trades: Mapped[int]
+    unseen_expectancy: Mapped[Decimal | None]
+    baseline_percentile: Mapped[Decimal | None]
+    holdout_shown: Mapped[bool]
+    taken_in: Mapped[bool]
+    promoted: Mapped[bool]
+    against: Mapped[str]
+    figures: Mapped[str]
+
+
+class EvolutionRow(Row):
+    """One week of evolution: its report, the pool after it, and the playbook it judged by."""
+
+    __tablename__ = "evolutions"
+    realm: Mapped[str] = mapped_column(primary_key=True)
+    period: Mapped[str] = mapped_column(primary_key=True)
+    as_of: Mapped[datetime]
+    report_hash: Mapped[str]
+    pool_version: Mapped[str]
+    playbook_hash: Mapped[str]
+    trials: Mapped[int]
+    story: Mapped[str]
+
+
 class AuditRow(Row):
     """Who changed what about an account; written with the change, in its transaction."""
 

@@ -25,6 +25,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Replayer, Worker, WorkerDeploymentConfig
 
 from activities.asking import AskCalls
+from activities.evolution.calls import EvolutionCalls, EvolutionRecordsCalls
+from activities.evolution.processes import BenchProcesses
+from activities.evolution.weekly import WeeklyEvolver
 from activities.exchange.binance import BinanceExchange
 from activities.exchange.binance_session import simulated_credential
 from activities.exchange.calls import CampaignCalls, ExchangeCalls
@@ -120,6 +123,7 @@ class SequenceHouse:
         self.listing = BinanceListing(
             venue=VENUE, base_url="http://venue", market_time_is_replayed=True, transport=transport
         )
+        self.benches = BenchProcesses(processes=1)
         self.primary = ScriptedModel("first-1", holds())
         self.secondary = ScriptedModel("second-1", holds())
         self.playbook_hash = ""
@@ -435,11 +439,17 @@ class SequenceHouse:
                     RevisingCalls(store),
                     WatchCalls(store),
                     ReviewCalls(StoreSource(store), store),
+                    EvolutionRecordsCalls(store),
                 ),
             ),
             (self.queue(QueueRole.CALLS), (), (AskCalls(),)),
             (self.queue(QueueRole.MODELS), (), (ModelCalls(models, store, store),)),
             (self.queue(QueueRole.MARKET), (), (MarketCalls(self.source, store), SurveyCalls(self.listing))),
+            (
+                self.queue(QueueRole.COMPUTE),
+                (),
+                (EvolutionCalls(store, WeeklyEvolver(store, self.source, self.benches)),),
+            ),
             (
                 exchange_queue(self.realm, VENUE),
                 (),
@@ -484,6 +494,7 @@ class SequenceHouse:
         return count
 
     async def aclose(self) -> None:
+        await self.benches.aclose()
         await self.exchange.aclose()
         await self.source.aclose()
         await self.listing.aclose()

@@ -64,7 +64,7 @@ async def test_a_namespace_that_is_not_there_names_the_command(
 async def test_queues_that_nobody_polls_are_named_with_their_worker(service: Service, home: Path) -> None:
     pollers = (await _working(service))["temporal.pollers"]
     assert pollers.state is State.FAILED
-    assert pollers.fix == "perennial worker --roles decisions,calls,models,market,exchange"
+    assert pollers.fix == "perennial worker --roles decisions,calls,models,market,compute,exchange"
 
 
 @pytest.mark.temporal

@@ -15,7 +15,7 @@ from trading.backtest.models import BacktestPlan
 from trading.backtest.run import backtest
 from trading.candles import Candle, CandleSeries
 from trading.evolution.cull import Fate, judge
-from trading.evolution.examine import Examination, examine, round_trip_cost
+from trading.evolution.examine import Examination, examine, round_trip_cost, with_holdout
 from trading.evolution.models import Record, TradeReturn
 from trading.evolution.promotion import Evidence, evidence_of, shown_holdout, verdict
 from trading.evolution.significance import deflated_sharpe, expected_best_sharpe
@@ -237,7 +237,7 @@ def candles(seed: int, *, days: int, planted: bool) -> CandleSeries:
 
 def examined(series: CandleSeries, *, trials: int, copies: int = 3) -> bool:
     wanted = Examination(
-        plan=BacktestPlan(strategy=DIP, series=series, policy=SHORT_PAST),
+        plans=(BacktestPlan(strategy=DIP, series=series, policy=SHORT_PAST),),
         train=timedelta(days=40),
         test=timedelta(days=20),
         holdout=timedelta(days=40),
@@ -245,8 +245,7 @@ def examined(series: CandleSeries, *, trials: int, copies: int = 3) -> bool:
         seed=1,
         copies=copies,
     )
-    answer = examine(wanted, policy=SHORT_PAST)
-    return verdict(answer.with_holdout(), SHORT_PAST).promoted
+    return verdict(with_holdout(examine(wanted), wanted), SHORT_PAST).promoted
 
 
 def test_a_strategy_with_a_planted_edge_goes_the_whole_way_to_promotion() -> None:

@@ -49,6 +49,36 @@ def random_baseline(
     return _compared(own, means)
 
 
+def random_baseline_of_all(
+    results: Sequence[BacktestResult],
+    histories: Sequence[CandleSeries],
+    *,
+    cost_fraction: Decimal,
+    runs: int,
+    seed: int,
+) -> Baseline | None:
+    """As `random_baseline`, of one strategy on several symbols: the trades of each are placed in its own history.
+
+    `None` where nothing traded, or where a symbol's trades fill its history.
+    """
+    sums = np.zeros(runs)
+    own: list[Decimal] = []
+    for place, (result, series) in enumerate(zip(results, histories, strict=True)):
+        spans = [trade.bars for trade in result.trades]
+        if not spans:
+            continue
+        first = _place(series, result)
+        closes = np.array([float(candle.close) for candle in series.candles[first : first + result.bars]])
+        if sum(spans) >= len(closes) - 1:
+            return None
+        means = random_means(closes, spans, cost_fraction=float(cost_fraction), runs=runs, seed=seed + place)
+        sums += means * len(spans)
+        own += [trade.return_fraction for trade in result.trades]
+    if not own:
+        return None
+    return _compared(float(sum(own, Decimal(0)) / len(own)), sums / len(own))
+
+
 def random_means(closes: FloatArray, spans: Sequence[int], *, cost_fraction: float, runs: int, seed: int) -> FloatArray:
     """The mean trade return of each random run, after costs."""
     chance = np.random.default_rng(seed)

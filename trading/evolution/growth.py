@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from trading.contract import Contract
 from trading.evolution.models import Record
-from trading.evolution.pool import Pool, Status
+from trading.evolution.pool import Pool
 from trading.money import ZERO
 from trading.portfolio import sharpe, stated
 
@@ -47,7 +47,7 @@ def growth(pool: Pool, records: Mapping[str, Record], *, days_per_year: int = 36
         GrowthMetric(name="trading", value=Decimal(len(pool.trading)), target=None, unit="count"),
         GrowthMetric(
             name="culled",
-            value=Decimal(sum(row.status is Status.SHADOW for row in pool.entries)),
+            value=Decimal(sum(event.kind == "cull" for event in pool.history)),
             target=None,
             unit="count",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -11,7 +12,17 @@ from trading.backtest.metrics import daily_equity
 from trading.backtest.models import BacktestResult
 from trading.contract import Contract, Utc
 from trading.money import ONE, ZERO, plain
+from trading.policy.model import Policy
 from trading.portfolio import returns_of, stated
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What may be known: candles of these symbols that had closed at `as_of`, and by which policy they are judged."""
+
+    symbols: tuple[str, ...]
+    as_of: datetime
+    policy: Policy
 
 
 class Reason(Contract):

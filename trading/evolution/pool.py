@@ -17,7 +17,7 @@ from trading.evolution.models import Reason, reason
 from trading.evolution.promotion import Promotion
 from trading.evolution.vary import Lineage, Newborn
 from trading.ids import canonical_json, content_hash
-from trading.money import ONE
+from trading.money import ONE, ZERO
 from trading.policy.model import Policy
 from trading.strategies.models import Strategy
 
@@ -187,6 +187,24 @@ def with_promotion(pool: Pool, promotion: Promotion, *, at: datetime) -> Pool:
     update: dict[str, object] = {"status": Status.ACTIVE, "budget_factor": ONE}
     changed = _changed(pool, {promotion.strategy: update}) if promotion.promoted else pool
     return changed.model_copy(update={"history": (*changed.history, event)})
+
+
+def with_retired(pool: Pool, name: str, *, at: datetime, reasons: tuple[Reason, ...]) -> Pool:
+    """The pool after a trial that did not earn its promotion: it runs on in shadow, and stays in the statistics."""
+    pool.entry(name)
+    changed = _changed(pool, {name: {"status": Status.SHADOW, "budget_factor": ZERO}})
+    event = PoolEvent(at=at, kind="retire", strategy=name, reasons=reasons)
+    return changed.model_copy(update={"history": (*changed.history, event)})
+
+
+def trading_set(pool: Pool) -> tuple[Strategy, ...]:
+    """Those that propose trades, in the pool's order, each with the size that its budget leaves it."""
+    return tuple(
+        row.strategy
+        if row.budget_factor == ONE
+        else row.strategy.model_copy(update={"size_fraction": row.strategy.size_fraction * row.budget_factor})
+        for row in pool.trading
+    )
 
 
 def with_rollback(pool: Pool, name: str, *, at: datetime, reasons: tuple[Reason, ...], policy: Policy) -> Pool:

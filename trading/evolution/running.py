@@ -8,24 +8,24 @@ The account is split evenly: a day's return is the mean over the symbols.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from decimal import Decimal
-from itertools import chain
 
 from trading.backtest.models import BacktestPlan, BacktestResult
 from trading.backtest.run import backtest
 from trading.evolution.models import Record, TradeReturn
-from trading.money import ONE, ZERO
+from trading.evolution.trail import RETURN_QUANTUM, side_by_side
+from trading.evolution.windows import HistoryTooShort
+from trading.money import ONE
 
 _INSTANT = timedelta(microseconds=1)
-RETURN_QUANTUM = Decimal("0.000000000001")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A strategy's record from `start` to `end`; `pending` has for each symbol the close that its next run begins at."""
+    """A strategy's record, and for each symbol where it is not flat the close that its next run begins at."""
 
     record: Record
     pending: Mapping[str, datetime]
@@ -36,10 +36,12 @@ def run_between(
 ) -> Run | None:
     """Run one strategy over each plan's symbol from `start`, or from where it was pending, to `end`.
 
-    A symbol without a close in the time, or without the policy's least history at its end, is left out; `None` where
-    none is left. The plans' own times are ignored.
+    The record begins where the first symbol can be decided on, if that is later. A symbol without a close in the time,
+    or without the policy's least history at its end, is left out; `None` where none is left. The plans' own times are
+    ignored.
     """
     parts: list[Record] = []
+    begins = end
     waiting: dict[str, datetime] = {}
     name = ""
     for plan in plans:
@@ -47,13 +49,22 @@ def run_between(
         known = plan.series.closed_at(end - _INSTANT).candles
         if len(known) < plan.policy.min_history_bars or known[-1].open_time + plan.series.step < start:
             continue
+        begins = min(begins, max(start, first_decision(plan)))
         result = backtest(_between(plan, pending.get(symbol, start), end))
         parts.append(cut(result, start=start, end=end))
         if result.pending_since is not None:
             waiting[symbol] = result.pending_since
     if not parts:
         return None
-    return Run(record=side_by_side(name, parts, start=start, end=end), pending=waiting)
+    return Run(record=side_by_side(name, parts, start=begins, end=end), pending=waiting)
+
+
+def first_decision(plan: BacktestPlan) -> datetime:
+    """The first close at which the strategy could act: the one with the policy's least history behind it."""
+    candles, least = plan.series.candles, plan.policy.min_history_bars
+    if len(candles) < least:
+        raise HistoryTooShort(f"{plan.series.symbol}: {len(candles)} candles; allowed are {least} or more")
+    return candles[least - 1].open_time + plan.series.step
 
 
 def cut(result: BacktestResult, *, start: datetime, end: datetime) -> Record:
@@ -85,39 +96,6 @@ def cut(result: BacktestResult, *, start: datetime, end: datetime) -> Record:
     )
 
 
-def side_by_side(strategy: str, parts: Sequence[Record], *, start: datetime, end: datetime) -> Record:
-    """Records of one strategy on several symbols as one account that gave each the same part."""
-    days: dict[datetime, list[Decimal]] = {}
-    for part in parts:
-        for day, value in part.daily_returns:
-            days.setdefault(day, []).append(value)
-    return Record(
-        strategy=strategy,
-        start=start,
-        end=end,
-        trades=_in_order(chain.from_iterable(part.trades for part in parts)),
-        daily_returns=tuple(
-            (day, (sum(values, ZERO) / len(parts)).quantize(RETURN_QUANTUM)) for day, values in sorted(days.items())
-        ),
-    )
-
-
-def one_after_another(records: Sequence[Record]) -> Record:
-    """Records of one strategy over times that follow each other, oldest first; two parts of one day are compounded."""
-    days: dict[datetime, Decimal] = {}
-    for record in records:
-        for day, value in record.daily_returns:
-            days[day] = value if day not in days else (ONE + days[day]) * (ONE + value) - ONE
-    first, last = records[0], records[-1]
-    return first.model_copy(
-        update={
-            "end": last.end,
-            "trades": _in_order(chain.from_iterable(record.trades for record in records)),
-            "daily_returns": tuple(days.items()),
-        }
-    )
-
-
 def _between(plan: BacktestPlan, start: datetime, end: datetime) -> BacktestPlan:
     return BacktestPlan(
         strategy=plan.strategy,
@@ -130,10 +108,6 @@ def _between(plan: BacktestPlan, start: datetime, end: datetime) -> BacktestPlan
         days_per_year=plan.days_per_year,
         facts=plan.facts,
     )
-
-
-def _in_order(trades: Iterable[TradeReturn]) -> tuple[TradeReturn, ...]:
-    return tuple(sorted(trades, key=lambda trade: (trade.exit_at, trade.entry_at, trade.return_fraction)))
 
 
 def _day_of(at: datetime) -> datetime:

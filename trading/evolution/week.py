@@ -82,6 +82,14 @@ def judged_week(
     )
 
 
+def leading(pool: Pool, ever: Mapping[str, Record], *, policy: Policy, days_per_year: int = 365) -> str | None:
+    """The best of those that trade by all that they ever did: whom one would have followed; `None` without a trade."""
+    names = {row.strategy.name for row in pool.trading}
+    known = [record for name, record in sorted(ever.items()) if name in names and record.trades]
+    rows = ranked(known, policy=policy, days_per_year=days_per_year)
+    return rows[0].strategy if rows else None
+
+
 def taken_in(week: Week, evidence: Mapping[str, Evidence], *, at: datetime, policy: Policy) -> Pool:
     """The pool with those candidates on trial that earned a trade in unseen windows; the others stay counted as trials.
 

@@ -7,6 +7,10 @@ from datetime import datetime, timedelta
 from trading.contract import Contract, Utc
 
 
+class HistoryTooShort(ValueError):
+    """There are not enough candles to examine a strategy on; the message says how many there are and are needed."""
+
+
 class Window(Contract):
     """Train on the first part, test on the second; nothing that was open in the first reaches into the second."""
 
@@ -36,7 +40,7 @@ def walk_forward(
     """As many windows as fit before the holdout, each `test` later than the last; test periods do not overlap.
 
     `purge`, the longest time that a position may be held, lies between training and test and between the last test
-    and the holdout, so that no trade is in both. Raises `ValueError` where not even one window fits.
+    and the holdout, so that no trade is in both. Raises `HistoryTooShort` where not even one window fits.
     """
     for name, span in (("train", train), ("test", test), ("holdout", holdout)):
         if span <= timedelta(0):
@@ -51,7 +55,7 @@ def walk_forward(
         windows.append(Window(train_from=at, train_to=at + train, test_from=test_from, test_to=test_from + test))
         at += test
     if not windows:
-        raise ValueError(
+        raise HistoryTooShort(
             f"{end - start} from {start.isoformat()} is too short for one window: "
             f"{train + test + holdout + 2 * purge} are needed (train, test, holdout and twice the purge of {purge})"
         )

@@ -7,6 +7,9 @@ from zoneinfo import ZoneInfo
 
 from trading.contract import Contract
 
+SUNDAY = 7
+"""By ISO 8601."""
+
 
 class MarketHours(Contract):
     """Times of day, local to `zone`; a day runs from 00:00 to 24:00 in it (venue.md, days and hours)."""
@@ -34,3 +37,19 @@ class MarketHours(Contract):
 def period_of_day(day: date) -> str:
     """The name of a daily period, as it is written in rows and workflow ids: `2024-01-31`."""
     return day.isoformat()
+
+
+def period_of_week(day: date) -> str:
+    """The name of the weekly period that `day` belongs to, by ISO 8601: `2024-W05`, from Monday to Sunday."""
+    year, week, _ = day.isocalendar()
+    return f"{year}-W{week:02d}"
+
+
+def week_to_judge(as_of: datetime, hours: MarketHours) -> tuple[str, datetime]:
+    """The newest week that can be judged at `as_of`, and the time to which: on a Sunday this one, to `as_of`; on any
+    other day the one before, to the end of its Sunday."""
+    day = hours.day_of(as_of)
+    if day.isoweekday() == SUNDAY:
+        return period_of_week(day), as_of
+    sunday = day - timedelta(days=day.isoweekday())
+    return period_of_week(sunday), hours.at(sunday + timedelta(days=1), time(0))

@@ -210,3 +210,63 @@ class EvolutionPolicy(Contract):
         looser="down",
         description="share of right decisions in each period under which a strategy is to be reworked",
     )
+    trial_days: int = count(
+        7,
+        ge=7,
+        le=365,
+        unit="days",
+        capability="C51",
+        code="on_trial",
+        looser="none",
+        description="length of the small test after which a strategy on trial is promoted or retired into shadow",
+    )
+    evolution_history_days: int = count(
+        365,
+        ge=60,
+        le=2000,
+        unit="days",
+        capability="C59",
+        code="history",
+        looser="none",
+        description="candles before the evaluation that strategies are examined on",
+    )
+    walk_forward_train_days: int = count(
+        90,
+        ge=14,
+        le=1000,
+        unit="days",
+        capability="C59",
+        code="windows",
+        looser="none",
+        description="training part of a walk-forward window",
+    )
+    walk_forward_test_days: int = count(
+        30,
+        ge=7,
+        le=365,
+        unit="days",
+        capability="C59",
+        code="windows",
+        looser="none",
+        description="unseen part of a walk-forward window",
+    )
+    holdout_days: int = count(
+        45,
+        ge=7,
+        le=365,
+        unit="days",
+        capability="C59",
+        code="holdout",
+        looser="none",
+        description="newest part of the history, which nothing is chosen by and which is looked at once",
+    )
+    perturbed_copies: int = count(
+        5,
+        ge=1,
+        le=50,
+        unit="strategies",
+        capability="C59",
+        code="fragile",
+        looser="none",
+        description="slightly changed copies that a strategy is compared with",
+    )

@@ -11,7 +11,7 @@ from workers.cli.ending import Refusal, run
 
 
 def worker(
-    roles: Annotated[str, typer.Option(help="comma separated: decisions,calls,models,market,exchange")] = "",
+    roles: Annotated[str, typer.Option(help="comma separated: decisions,calls,models,market,compute,exchange")] = "",
     realm: Annotated[str, typer.Option(help="realm of the queues; default: the profile's")] = "",
     venue: Annotated[str, typer.Option(help="name of the venue; default: the profile's")] = "",
     venue_url: Annotated[str, typer.Option(help="base URL of the venue; default: the profile's")] = "",

@@ -32,7 +32,7 @@ async def _pollers(service: Service, settings: Settings) -> Check:
     from workflows.names import QueueRole, exchange_queue, task_queue
 
     realm = service.realm
-    roles = (QueueRole.DECISIONS, QueueRole.CALLS, QueueRole.MODELS, QueueRole.MARKET)
+    roles = (QueueRole.DECISIONS, QueueRole.CALLS, QueueRole.MODELS, QueueRole.MARKET, QueueRole.COMPUTE)
     queues = {role.value: task_queue(realm, role) for role in roles}
     queues[QueueRole.EXCHANGE.value] = exchange_queue(realm, settings.venue_row.venue)
     counts = await asyncio.gather(*(_polled(service, queue) for queue in queues.values()))

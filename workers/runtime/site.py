@@ -11,7 +11,14 @@ from config.providers import ProviderSpec
 from trading.decision.models import Role
 from workflows.names import DEPLOYMENT, LOCAL_BUILD, QueueRole
 
-ALL_ROLES = (QueueRole.DECISIONS, QueueRole.CALLS, QueueRole.MODELS, QueueRole.MARKET, QueueRole.EXCHANGE)
+ALL_ROLES = (
+    QueueRole.DECISIONS,
+    QueueRole.CALLS,
+    QueueRole.MODELS,
+    QueueRole.MARKET,
+    QueueRole.COMPUTE,
+    QueueRole.EXCHANGE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

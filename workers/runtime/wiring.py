@@ -49,6 +49,7 @@ async def _open_store(site: Site, closing: contextlib.AsyncExitStack) -> Store:
 
 
 async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStack) -> Room:
+    from activities.evolution.calls import EvolutionRecordsCalls
     from activities.models.fusing import FusionCalls
     from activities.models.verification import VerificationCalls
     from activities.planning.calls import PlanningCalls
@@ -74,6 +75,7 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
             *_activities_of(checks),
             *_activities_of(FusionCalls(store, store, store)),
             *_activities_of(PlanningCalls(store)),
+            *_activities_of(EvolutionRecordsCalls(store)),
             *_activities_of(RevisingCalls(store)),
             *_activities_of(WatchCalls(store)),
             *_activities_of(reports),
@@ -124,6 +126,27 @@ async def _market(site: Site, store: Store, closing: contextlib.AsyncExitStack) 
     )
 
 
+async def _compute(site: Site, store: Store, closing: contextlib.AsyncExitStack) -> Room:
+    from activities.evolution.calls import EvolutionCalls
+    from activities.evolution.processes import BenchProcesses
+    from activities.evolution.weekly import WeeklyEvolver
+    from activities.market.binance import BinanceMarketData
+
+    source = BinanceMarketData(
+        venue=site.venue,
+        base_url=site.venue_url,
+        base_timeframe=site.base_timeframe,
+        market_time_is_replayed=site.market_is_replayed,
+    )
+    closing.push_async_callback(source.aclose)
+    benches = BenchProcesses()
+    closing.push_async_callback(benches.aclose)
+    calls = EvolutionCalls(store, WeeklyEvolver(store, source, benches))
+    return Room(
+        role=QueueRole.COMPUTE, queue=task_queue(site.realm, QueueRole.COMPUTE), activities=_activities_of(calls)
+    )
+
+
 async def _exchange(site: Site, store: Store, closing: contextlib.AsyncExitStack) -> Room:
     from activities.exchange.calls import CampaignCalls, ExchangeCalls
     from activities.exchange.quoting import QuoteCalls
@@ -150,6 +173,7 @@ _BUILDERS = {
     QueueRole.CALLS: _calls,
     QueueRole.MODELS: _models,
     QueueRole.MARKET: _market,
+    QueueRole.COMPUTE: _compute,
     QueueRole.EXCHANGE: _exchange,
 }
 

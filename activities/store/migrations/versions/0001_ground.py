@@ -408,9 +408,96 @@ def upgrade() -> None:
         sa.Column("waits_for", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("realm", "operation_id", name=op.f("pk_revisions")),
     )
+    op.create_table(
+        "pool_entries",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("strategy", sa.Text(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("budget_factor", Exact(), nullable=False),
+        sa.Column("born_at", UtcTime(), nullable=False),
+        sa.Column("lineage", sa.Text(), nullable=False),
+        sa.Column("weekly_scores", sa.Text(), nullable=False),
+        sa.Column("genes", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "strategy", name=op.f("pk_pool_entries")),
+    )
+    op.create_table(
+        "pool_events",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("period", sa.Text(), nullable=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("strategy", sa.Text(), nullable=False),
+        sa.Column("lineage", sa.Text(), nullable=True),
+        sa.Column("reasons", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "number", name=op.f("pk_pool_events")),
+    )
+    op.create_index(op.f("ix_pool_events_realm_strategy"), "pool_events", ["realm", "strategy"], unique=False)
+    op.create_table(
+        "holdouts",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("strategy", sa.Text(), nullable=False),
+        sa.Column("starts_at", UtcTime(), nullable=False),
+        sa.Column("ends_at", UtcTime(), nullable=False),
+        sa.Column("period", sa.Text(), nullable=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "strategy", "starts_at", name=op.f("pk_holdouts")),
+    )
+    op.create_table(
+        "strategy_weeks",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("strategy", sa.Text(), nullable=False),
+        sa.Column("period", sa.Text(), nullable=False),
+        sa.Column("starts_at", UtcTime(), nullable=False),
+        sa.Column("ends_at", UtcTime(), nullable=False),
+        sa.Column("trades", sa.Integer(), nullable=False),
+        sa.Column("wins", sa.Integer(), nullable=False),
+        sa.Column("return_fraction", Exact(), nullable=False),
+        sa.Column("score", Exact(), nullable=True),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.Column("pending", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "strategy", "period", "starts_at", name=op.f("pk_strategy_weeks")),
+    )
+    op.create_table(
+        "examinations",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("strategy", sa.Text(), nullable=False),
+        sa.Column("period", sa.Text(), nullable=False),
+        sa.Column("trials", sa.Integer(), nullable=False),
+        sa.Column("windows", sa.Integer(), nullable=False),
+        sa.Column("unseen_trades", sa.Integer(), nullable=False),
+        sa.Column("unseen_expectancy", Exact(), nullable=True),
+        sa.Column("baseline_percentile", Exact(), nullable=True),
+        sa.Column("holdout_shown", sa.Boolean(), nullable=False),
+        sa.Column("taken_in", sa.Boolean(), nullable=False),
+        sa.Column("promoted", sa.Boolean(), nullable=False),
+        sa.Column("against", sa.Text(), nullable=False),
+        sa.Column("figures", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "strategy", "period", name=op.f("pk_examinations")),
+    )
+    op.create_table(
+        "evolutions",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("period", sa.Text(), nullable=False),
+        sa.Column("as_of", UtcTime(), nullable=False),
+        sa.Column("report_hash", sa.Text(), nullable=False),
+        sa.Column("pool_version", sa.Text(), nullable=False),
+        sa.Column("playbook_hash", sa.Text(), nullable=False),
+        sa.Column("trials", sa.Integer(), nullable=False),
+        sa.Column("story", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "period", name=op.f("pk_evolutions")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("pool_entries")
+    op.drop_index(op.f("ix_pool_events_realm_strategy"), table_name="pool_events")
+    op.drop_table("pool_events")
+    op.drop_table("holdouts")
+    op.drop_table("strategy_weeks")
+    op.drop_table("examinations")
+    op.drop_table("evolutions")
     op.drop_table("revisions")
     op.drop_table("playbooks")
     op.drop_index(op.f("ix_experiences_realm_account_as_of"), table_name="experiences")

@@ -1,0 +1,1 @@
+"""The weekly evolution: its records, its candles, and the processes that compute it."""
