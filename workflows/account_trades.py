@@ -9,33 +9,31 @@ from temporalio.exceptions import ApplicationError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.asking import ASK_CALL, AskCalls, Question
     from activities.exchange.quoting import QUOTE_CALL, QuoteCalls, QuoteRequest
     from activities.market.port import Observation
     from activities.models.verification import PlaybookRequest, VerificationCalls
-    from activities.store.calls import STORE_CALL, GateRecord, PositionRequest, StoreCalls
+    from activities.store.calls import STORE_CALL
     from trading.decision.approval import MANUAL_MODE, AnswerVerb, is_within_collar, proposed_trade
-    from trading.decision.models import AccountOutcome, Fusion, FusionOutcome
+    from trading.decision.models import AccountOutcome, Fusion, FusionOutcome, PositionView
     from trading.orders.entries import entry_order, entry_times
     from trading.orders.models import Quote
     from trading.orders.sending import outcome_of_order
-    from trading.risk.models import GateAnswer, Permit, PlanBound
+    from trading.orders.slicing import Size, shown_part, slices_of
+    from trading.risk.models import GateAnswer, GateRequest, Permit, PlanBound
     from trading.risk.wishes import gate_request
     from workflows.approvals import Approvals
+    from workflows.gate_asking import ask_the_gate
+    from workflows.holding import position_in
     from workflows.names import (
         TASK_TIMEOUT,
-        QueueRole,
         Signal,
-        Update,
-        desk_workflow,
         exchange_queue,
         execution_workflow,
         guard_workflow,
-        task_queue,
     )
     from workflows.options import at, labels
     from workflows.order_execution import OrderExecution
-    from workflows.protocol import DecisionRequest, ExecutionRequest, Placed, ReduceRequest, Watched
+    from workflows.protocol import DecisionRequest, ExecutionRequest, GatePassage, Placed, ReduceRequest, Watched
     from workflows.scene import observe
 
 
@@ -80,9 +78,7 @@ class AccountTrades:
 
     async def step(self, account: str, view: View) -> AccountOutcome | Asks:
         """Gate and execution for one account, or the question that a person has to answer first."""
-        position = await workflow.execute_local_activity_method(
-            StoreCalls.position_view, self._position_request(account), **STORE_CALL
-        )
+        position = await self._held(account)
         if not view.opens and not position.is_open:
             return AccountOutcome(account=account, outcome="held", reasons=("nothing_to_sell",))
         quote = await self._quote(account)
@@ -117,9 +113,7 @@ class AccountTrades:
         if not is_within_collar(quote.ask, trade.price, policy.collar_fraction):
             moved = f"the ask moved from {trade.price} to {quote.ask}"
             return AccountOutcome(account=step.account, outcome="stale", reasons=(moved,))
-        position = await workflow.execute_local_activity_method(
-            StoreCalls.position_view, self._position_request(step.account), **STORE_CALL
-        )
+        position = await self._held(step.account)
         seen = await observe(self._request, position, as_of=quote.market_time)
         if seen is None or seen.insufficient:
             return AccountOutcome(account=step.account, outcome="market_unavailable", reasons=("after the approval",))
@@ -144,9 +138,12 @@ class AccountTrades:
         )
 
     async def _gate(self, account: str, view: View, quote: Quote) -> GateAnswer:
-        head, seen = self._head, view.seen
-        wish = gate_request(
-            head,
+        return await ask_the_gate(self._head, self._wish(account, view, quote))
+
+    def _wish(self, account: str, view: View, quote: Quote) -> GateRequest:
+        seen = view.seen
+        return gate_request(
+            self._head,
             view.fusion,
             quote,
             account=account,
@@ -157,21 +154,6 @@ class AccountTrades:
             plan=self.plans.get(account),
             history=seen.history,
         )
-        reply = await workflow.execute_activity_method(
-            AskCalls.ask,
-            Question(
-                entity=desk_workflow(head.realm, account),
-                name=Update.RESERVE,
-                request_id=wish.request_id,
-                body=wish.model_dump(mode="json"),
-            ),
-            **at(task_queue(head.realm, QueueRole.CALLS), f"gate of {account}", ASK_CALL),
-        )
-        answer = GateAnswer.model_validate(reply.body)
-        await workflow.execute_local_activity_method(
-            StoreCalls.record_gate, GateRecord(head=head, account=account, answer=answer), **STORE_CALL
-        )
-        return answer
 
     async def _open_position(self, account: str, view: View, permit: Permit, quote: Quote) -> AccountOutcome:
         head, fusion = self._head, view.fusion
@@ -179,16 +161,20 @@ class AccountTrades:
         since = view.seen.as_of if view.approved_by is not None else head.as_of
         order = entry_order(head, fusion, permit, quote, as_of=since)
         times = entry_times(order, permit.terms, horizon_hours=fusion.horizon_hours)
+        size = Size(notional_usd=permit.notional_usd, lot=quote.lot, hour_volumes_usd=view.seen.hour_volumes_usd)
+        slices = slices_of(order, size, permit.terms)
         execution = execution_workflow(head.realm, order.client_order_id)
         await workflow.start_child_workflow(
             OrderExecution.run,
             ExecutionRequest(
-                order=order,
+                order=order.model_copy(update={"iceberg_quantity": shown_part(order, size, permit.terms)}),
                 permit=permit,
                 stop_price=fusion.stop_price,
                 target_price=fusion.target_price,
                 exit_at=times.exit_at,
                 expires_at=times.expires_at,
+                slices=slices,
+                passage=GatePassage(head=head, wish=self._wish(account, view, quote)),
                 owner=workflow.info().workflow_id,
                 coordinator=self._request.coordinator,
             ),
@@ -206,7 +192,7 @@ class AccountTrades:
         )
         await workflow.wait_condition(lambda: account in self._placed, timeout_summary="order at the venue")
         report = self._placed[account].report
-        if not report.is_terminal:
+        if not report.is_terminal or (slices and report.executed_quantity > 0):
             self.watched.append(Watched(entity=execution, orders=(order.client_order_id,), wakes_at=times.expires_at))
         self.also.append(guard_workflow(head.realm, account, head.symbol))
         return AccountOutcome(
@@ -248,5 +234,5 @@ class AccountTrades:
             execution_ids=(guard,),
         )
 
-    def _position_request(self, account: str) -> PositionRequest:
-        return PositionRequest(realm=self._head.realm, account=account, symbol=self._head.symbol)
+    async def _held(self, account: str) -> PositionView:
+        return await position_in(self._head.realm, account, self._head.symbol)

@@ -1,4 +1,4 @@
-"""One entry order, from its intent to its last fill; its guard runs before the first byte is sent."""
+"""One entry, from its intent to its last fill, whole or in slices; its guard runs before the first byte is sent."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.exchange.port import AwaitChange
-    from activities.store.calls import STORE_CALL, PositionRequest, StoreCalls
+    from activities.exchange.port import AwaitChange, AwaitMarket
     from trading.decision.story import order_story
-    from trading.orders.entries import unguarded
+    from trading.orders.entries import summed, unguarded
     from trading.orders.guarding import GuardState
-    from trading.orders.models import OrderReport, OrderStatus
+    from trading.orders.models import OrderReport, OrderRequest, OrderStatus
+    from trading.orders.sending import wants_the_gate_again
+    from trading.orders.slicing import Slice, permitted_again, sliced
+    from trading.risk.wishes import asked_again
     from workflows.clock import MarketTime
-    from workflows.names import OUTCOME, SYMBOL, TASK_TIMEOUT, Signal, desk_workflow, guard_workflow
+    from workflows.gate_asking import ask_the_gate
+    from workflows.holding import position_in
+    from workflows.names import OUTCOME, TASK_TIMEOUT, Signal, desk_workflow, guard_workflow
     from workflows.options import labels
     from workflows.position_guard import PositionGuard
     from workflows.protocol import (
@@ -35,18 +39,28 @@ with workflow.unsafe.imports_passed_through():
 
 
 GUARD_ATTEMPTS = 5
+GATE_ATTEMPTS = 3
+"""So often the gate is asked anew for an order that the venue kept waiting; then its moment has passed."""
 ASK_SLICE = timedelta(minutes=10)
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class OrderExecution:
-    """Guard first, then send, resolve, follow the fills, settle the reservation (architecture §4.9, §5)."""
+    """Guard first, then send, resolve, follow the fills, settle the reservation (architecture §4.9, §5).
+
+    Slices are sent one after the other, each at its time under an id and a permit of its own. None is sent any more
+    once the gate refuses (a halt, a limit), the price has left the first permit's collar, something of the position
+    was sold, or somebody wishes to cancel (C24).
+    """
 
     @workflow.init
     def __init__(self, request: ExecutionRequest) -> None:
         self._request = request
-        self._order = request.order
-        order = request.order
+        order = sliced(request.order, request.slices[0]) if request.slices else request.order
+        self._order = order
+        self._permit = request.permit
+        self._expires_at = request.expires_at
+        self._reports: dict[str, OrderReport] = {}
         self._venue = VenueOrders(realm=order.realm, venue=order.venue, account=order.account, symbol=order.symbol)
         self._time = MarketTime(coordinator=request.coordinator, as_of=request.order.as_of)
         self._report: OrderReport | None = None
@@ -56,23 +70,100 @@ class OrderExecution:
     @workflow.run
     async def run(self, request: ExecutionRequest) -> OrderReport:
         """Return the entry's last report. Whatever happens, the reservation is released exactly once, at the end."""
-        self._opening = await self._held_before()
-        if await self._arm_guard():
-            report = await self._venue.place(self._order, f"{self._order.side.value} {self._order.symbol}")
-        else:
-            report = unguarded(self._order)
+        self._opening = await self._held()
+        report = await self._bought(is_last=not request.slices[1:])
+        for part in request.slices[1:]:
+            if not report.executed_quantity or not await self._may_go_on(part):
+                break
+            report = await self._bought(is_last=part is request.slices[-1])
+        await self._settle()
+        await self._answer_tick(closed=True)
+        whole = summed(request.order.client_order_id, tuple(self._reports.values()))
+        workflow.upsert_search_attributes([OUTCOME.value_set(whole.status.value)])
+        return whole
+
+    async def _bought(self, *, is_last: bool) -> OrderReport:
+        """One order, from its guard to its last fill."""
+        report = await self._placed()
         await self._learn(report)
-        await self._tell_owner(report)
+        if len(self._reports) == 1:
+            await self._tell_owner(report)
+        if not report.is_terminal:
+            await self._answer_tick(closed=False)
         while not report.is_terminal:
             report = await self._next_report(report)
             await self._learn(report)
-            await self._answer_tick(closed=report.is_terminal)
-        await self._settle(report)
-        await self._answer_tick(closed=True)
-        workflow.upsert_search_attributes(
-            [OUTCOME.value_set(report.status.value), SYMBOL.value_set(self._order.symbol)]
-        )
+            if is_last or not report.is_terminal:
+                await self._answer_tick(closed=report.is_terminal)
         return report
+
+    async def _placed(self) -> OrderReport:
+        """Send the order once its guard knows of it; where the venue kept it waiting, the gate is asked again first."""
+        unsent: OrderReport | None = None
+        while True:
+            if not await self._arm_guard():
+                return unguarded(self._order)
+            if unsent is not None:
+                await self._tell_guard(unsent)  # not before the guard expects the next one: it would end between them
+            order = self._order
+            report = await self._venue.place(order, f"{order.side.value} {order.symbol}")
+            if not wants_the_gate_again(report) or order.revision >= GATE_ATTEMPTS:
+                return report
+            if not await self._permitted_again(order):
+                return report
+            unsent = report
+
+    async def _may_go_on(self, part: Slice) -> bool:
+        """Wait for the slice's time; then whether it may be sent: no cancel, nothing sold, and the gate permits."""
+        await self._until(part.due_at)
+        if self._cancel_because is not None or not await self._is_all_held():
+            return False
+        return await self._permitted_again(sliced(self._request.order, part))
+
+    async def _is_all_held(self) -> bool:
+        """Whether what the slices bought is still there: a stop, a target or a person may have sold of it."""
+        bought = sum((report.net_base for report in self._reports.values()), Decimal(0))
+        return await self._held() >= self._opening + bought
+
+    async def _permitted_again(self, order: OrderRequest) -> bool:
+        """Ask the gate on the current price and equity, in the place of the permit we have (venue.md)."""
+        passage = self._request.passage
+        if passage is None:
+            return False
+        quote = await self._venue.quote("price of the permit")
+        self._time.observe(quote.market_time)
+        share = self._rest_from(order) / self._request.order.quantity
+        again = f"{order.slice_number}.{order.revision + 1}"
+        wish = asked_again(passage.wish, quote, share=share, step=again, replaces=self._permit.id)
+        permit = (await ask_the_gate(passage.head, wish)).permit
+        if permit is None:
+            return False
+        self._permit = permit
+        self._order = permitted_again(order, permit, ask=quote.ask, as_of=quote.market_time)
+        rests = timedelta(seconds=permit.terms.order_timeout_s)
+        self._expires_at = max(self._request.expires_at, quote.market_time + rests)
+        return True
+
+    def _rest_from(self, order: OrderRequest) -> Decimal:
+        """What is still to be bought: this order and the slices after it, for which the permit keeps the room."""
+        later = (part.quantity for part in self._request.slices if part.number > order.slice_number)
+        return order.quantity + sum(later, Decimal(0))
+
+    async def _until(self, due: datetime) -> None:
+        """Until a market time, or a wish to cancel."""
+        while self._time.now < due and self._cancel_because is None:
+            if self._time.is_ticked:
+                await self._answer(wakes_at=due)
+                await workflow.wait_condition(
+                    lambda: self._time.has_tick or self._cancel_because is not None, timeout_summary="next slice"
+                )
+                self._time.begin()
+            else:
+                order = self._order
+                wait = AwaitMarket(realm=order.realm, venue=order.venue, symbol=order.symbol, until=due)
+                seen = await self._venue.watch(wait, "next slice", unless=lambda: self._cancel_because is not None)
+                if seen is not None:
+                    self._time.observe(seen.now)
 
     @workflow.signal(name=Signal.TICK, description="Market time moved")
     def tick(self, tick: Tick) -> None:
@@ -112,15 +203,10 @@ class OrderExecution:
                 workflow.logger.info("the guard %s ended before it could be told; starting it anew", self._guard)
         return False
 
-    async def _held_before(self) -> Decimal:
-        """What the ledger holds before the entry is sent: a guard that starts late would read the entry's own fills."""
+    async def _held(self) -> Decimal:
+        """What the ledger holds now; before the entry is sent, for a guard that starts late would read its fills."""
         order = self._order
-        view = await workflow.execute_local_activity_method(
-            StoreCalls.position_view,
-            PositionRequest(realm=order.realm, account=order.account, symbol=order.symbol),
-            **STORE_CALL,
-        )
-        return view.quantity
+        return (await position_in(order.realm, order.account, order.symbol)).quantity
 
     async def _ensure_guard(self) -> None:
         """Start the guard where none runs, with what the ledger holds before this entry: dust of an earlier trade."""
@@ -151,9 +237,13 @@ class OrderExecution:
         if report == self._report:
             return
         self._report = report
+        self._reports[report.client_order_id] = report
         self._time.observe(report.observed_at)
         workflow.set_current_details(order_story(report))
-        news = EntryNews(client_order_id=self._order.client_order_id, report=report)
+        await self._tell_guard(report)
+
+    async def _tell_guard(self, report: OrderReport) -> None:
+        news = EntryNews(client_order_id=report.client_order_id, report=report)
         guard = workflow.get_external_workflow_handle(self._guard)
         try:
             await guard.signal(Signal.FILLED, news)
@@ -173,14 +263,14 @@ class OrderExecution:
         """Wait for the order to change, for its time to end, or for a wish to cancel it."""
         if seen.status is OrderStatus.FROZEN:
             return await self._asked_again(seen)
-        if self._cancel_because is not None or self._time.now >= self._request.expires_at:
+        if self._cancel_because is not None or self._time.now >= self._expires_at:
             return await self._cancelled()
         if self._time.is_ticked:
             await workflow.wait_condition(
                 lambda: self._time.has_tick or self._cancel_because is not None, timeout_summary="market time"
             )
             self._time.begin()
-            if self._cancel_because is not None or self._time.now >= self._request.expires_at:
+            if self._cancel_because is not None or self._time.now >= self._expires_at:
                 return await self._cancelled()
             return await self._synced() if self._time.events() else seen
         report = await self._followed(seen)
@@ -215,7 +305,7 @@ class OrderExecution:
             key=self._order.key,
             seen_status=seen.status,
             seen_executed=seen.executed_quantity,
-            until=until or self._request.expires_at,
+            until=until or self._expires_at,
         )
         return await self._venue.follow(wait, unless=lambda: self._cancel_because is not None) or seen
 
@@ -225,11 +315,11 @@ class OrderExecution:
     async def _cancelled(self) -> OrderReport:
         return await self._venue.cancel(self._order.key, self._cancel_because or "entry expired")
 
-    async def _settle(self, report: OrderReport) -> None:
+    async def _settle(self) -> None:
         """Release what the permit reserved: the ledger holds the fills now."""
         desk = workflow.get_external_workflow_handle(desk_workflow(self._order.realm, self._order.account))
         settlement = Settlement(
-            permit_id=self._request.permit.id,
+            permit_id=self._permit.id,
             account=self._order.account,
             client_order_id=self._order.client_order_id,
         )
@@ -241,7 +331,11 @@ class OrderExecution:
             )
 
     async def _answer_tick(self, *, closed: bool) -> None:
-        waiting = () if closed else (self._order.client_order_id,)
-        wakes_at = None if closed else self._request.expires_at
-        watched = Watched(entity=workflow.info().workflow_id, orders=waiting, wakes_at=wakes_at)
+        if closed:
+            await self._answer(closed=True)
+        else:
+            await self._answer(self._order.client_order_id, wakes_at=self._expires_at)
+
+    async def _answer(self, *orders: str, wakes_at: datetime | None = None, closed: bool = False) -> None:
+        watched = Watched(entity=workflow.info().workflow_id, orders=orders, wakes_at=wakes_at)
         await self._time.answer(watched, also=(self._guard,), closed=closed)

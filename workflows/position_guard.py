@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.exchange.port import AwaitMarket, Level, MarketNews, WatchedOrder
-    from activities.store.calls import STORE_CALL, OutcomeRecord, PositionRequest, StoreCalls
+    from activities.store.calls import STORE_CALL, OutcomeRecord, StoreCalls
     from trading.decision.story import guard_story
     from trading.ledger.outcome import trade_outcome
     from trading.orders.guarding import (
@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from trading.orders.models import Leg, OrderReport, OrderRequest, OutcomeClass
     from workflows.clock import MarketTime
+    from workflows.holding import position_in
     from workflows.names import OUTCOME, Signal
     from workflows.protocol import EntryNews, GuardRequest, Placed, Tick, Watched
     from workflows.venue_orders import VenueOrders
@@ -115,12 +116,7 @@ class PositionGuard:
     async def _left_before(self) -> Decimal:
         """What the ledger holds before the first entry is sent: dust of an earlier trade, sold with this one."""
         request = self._request
-        view = await workflow.execute_local_activity_method(
-            StoreCalls.position_view,
-            PositionRequest(realm=request.realm, account=request.account, symbol=request.symbol),
-            **STORE_CALL,
-        )
-        return view.quantity
+        return (await position_in(request.realm, request.account, request.symbol)).quantity
 
     def _story(self) -> str:
         state = self._state

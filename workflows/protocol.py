@@ -17,8 +17,9 @@ from trading.orders.guarding import GuardState as GuardState
 from trading.orders.guarding import LeaveRequest as LeaveRequest
 from trading.orders.guarding import ReduceRequest as ReduceRequest
 from trading.orders.models import OrderReport, OrderRequest
+from trading.orders.slicing import Slice
 from trading.planning.hours import MarketHours
-from trading.risk.models import Exposure, GateAnswer, Mode, Permit
+from trading.risk.models import Exposure, GateAnswer, GateRequest, Mode, Permit
 from trading.watching.models import WatchedTrigger, Watchlist
 
 Approvals = Literal["expire", "grant"]
@@ -151,8 +152,19 @@ class Ready(Contract):
     workflow_id: str
 
 
+class GatePassage(Contract):
+    """The question that a permit answers, so that the gate can be asked again in its place."""
+
+    head: DecisionHead
+    wish: GateRequest
+
+
 class ExecutionRequest(Contract):
-    """An entry with its permit, and what its guard must know to protect it."""
+    """An entry with its permit, and what its guard must know to protect it.
+
+    With `slices` the order is sent in these parts, each at its time. Without `passage` the gate is not asked again:
+    what waited too long for its permit ends unsent, and no later part is sent.
+    """
 
     order: OrderRequest
     permit: Permit
@@ -160,6 +172,8 @@ class ExecutionRequest(Contract):
     target_price: Decimal | None = None
     exit_at: Utc | None = None
     expires_at: Utc
+    slices: tuple[Slice, ...] = ()
+    passage: GatePassage | None = None
     owner: str = Field(description="the workflow that is told when the order is placed")
     coordinator: str | None = None
 

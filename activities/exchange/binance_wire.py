@@ -49,6 +49,8 @@ def order_fields(order: OrderRequest, cut: Quantised) -> tuple[tuple[str, str], 
         fields.append(("price", plain(cut.price)))
     if cut.stop_price is not None:
         fields.append(("stopPrice", plain(cut.stop_price)))
+    if order.iceberg_quantity is not None and order.iceberg_quantity < cut.quantity:
+        fields.append(("icebergQty", plain(order.iceberg_quantity)))
     fields += [("newClientOrderId", order.client_order_id), ("newOrderRespType", "RESULT")]
     return tuple(fields)
 

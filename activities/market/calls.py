@@ -99,4 +99,5 @@ def _observation(snapshot: MarketSnapshot, snapshot_hash: str) -> Observation:
         facts=len(snapshot.facts),
         insufficient=snapshot.insufficient,
         history=snapshot.history,
+        hour_volumes_usd=snapshot.hour_volumes_usd,
     )

@@ -78,3 +78,4 @@ class Observation(Contract):
     facts: int
     insufficient: str | None = None
     history: DailyCloses | None = Field(default=None, description="the newest daily closes, for limits (C17)")
+    hour_volumes_usd: tuple[Decimal, ...] = ()

@@ -68,6 +68,9 @@ class MarketSnapshot(Contract):
     gaps: tuple[str, ...] = ()
     insufficient: str | None = None
     history: DailyCloses | None = Field(default=None, description="the newest daily closes, for limits (C17)")
+    hour_volumes_usd: tuple[Decimal, ...] = Field(
+        default=(), description="what is usually traded in each hour of the UTC day; none where the candles are coarser"
+    )
 
     def by_id(self) -> Mapping[str, Fact]:
         return {fact.id: fact for fact in self.facts}

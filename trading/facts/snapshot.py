@@ -13,6 +13,7 @@ from trading.facts.bars import Bars, bars_of, shortened
 from trading.facts.catalogue import DAY_FACTS, TIMEFRAME_FACTS, WINDOW_BARS, FactGroup, columns
 from trading.facts.models import DailyCloses, Fact, MarketSnapshot, RiskRegime, TrendRegime
 from trading.facts.regimes import risk_regime, trend_label, trend_regime, volatility_label
+from trading.facts.volume_by_hour import volume_by_hour
 from trading.money import plain
 from trading.orders.models import BookTop
 from trading.policy.regimes import RegimePolicy
@@ -86,6 +87,7 @@ def observe(
         gaps=tuple(_gaps(frames)),
         insufficient=_insufficient(base, as_of),
         history=_daily_closes(frames[-1]),
+        hour_volumes_usd=volume_by_hour(base),
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from trading.contract import Contract, Utc
 from trading.decision.models import DecisionHead, Fusion
 from trading.ids import client_order_id
+from trading.money import ZERO
 from trading.orders.models import (
     Leg,
     OrderReport,
@@ -45,9 +46,14 @@ def entry_times(order: OrderRequest, terms: ExecutionPolicy, *, horizon_hours: i
 def entry_order(
     head: DecisionHead, fusion: Fusion, permit: Permit, quote: Quote, *, as_of: datetime | None = None
 ) -> OrderRequest:
-    """The entry: a limit that rests where its price is below the ask, else at market. `as_of`: of newer facts."""
+    """The entry: at market, or resting where its price is below the ask, post-only if the playbook says so (C24).
+
+    `as_of` is of newer facts than the decision's, where there are any.
+    """
     at_market = fusion.entry_price is None or fusion.entry_price >= quote.ask
     terms = permit.terms
+    resting = OrderType.LIMIT_MAKER if terms.post_only else OrderType.LIMIT
+    kind = OrderType.MARKET if at_market else resting
     return OrderRequest(
         realm=head.realm,
         venue=head.venue,
@@ -60,8 +66,8 @@ def entry_order(
             ledger=head.ledger, account=permit.account, decision=head.decision_id, leg=Leg.ENTRY.value
         ),
         side=Side.BUY,
-        type=OrderType.MARKET if at_market else OrderType.LIMIT,
-        time_in_force=None if at_market else TimeInForce.GTC,
+        type=kind,
+        time_in_force=TimeInForce.GTC if kind is OrderType.LIMIT else None,
         quantity=permit.quantity,
         price=None if at_market else fusion.entry_price,
         as_of=as_of or head.as_of,
@@ -86,3 +92,13 @@ def unguarded(order: OrderRequest) -> OrderReport:
         reason="guard_missing: no guard could be reached, so nothing was sent",
         observed_at=order.as_of,
     )
+
+
+def summed(client_id: str, reports: tuple[OrderReport, ...]) -> OrderReport:
+    """All orders of one entry as one report: the newest one's status over the sum of what they came to."""
+    newest = reports[-1]
+    if len(reports) == 1:
+        return newest
+    names = ("executed_quantity", "executed_quote", "commission_base", "commission_quote", "missing_quantity")
+    sums = {name: sum((getattr(report, name) for report in reports), ZERO) for name in names}
+    return newest.model_copy(update={"client_order_id": client_id, **sums})

@@ -58,3 +58,22 @@ def gate_request(
         min_quantity=quote.lot.min_quantity,
         max_quantity=quote.max_quantity,
     )
+
+
+def asked_again(wish: GateRequest, quote: Quote, *, share: Decimal, step: str, replaces: str) -> GateRequest:
+    """The same wish on the market as it is now, for `share` of its size, in the place of an earlier permit.
+
+    `step` makes it another question: its answer is kept under its own id.
+    """
+    return wish.model_copy(
+        update={
+            "request_id": f"{wish.request_id}:{step}",
+            "size_fraction": wish.size_fraction * share,
+            "price": quote.ask,
+            "spread_fraction": quote.spread_fraction,
+            "taker_fee": quote.taker_fee,
+            "observed_at": quote.market_time,
+            "now": quote.market_time,
+            "replaces": replaces,
+        }
+    )

@@ -1,0 +1,16 @@
+"""What the ledger holds of one account and symbol, as any sequence reads it."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.store.calls import STORE_CALL, PositionRequest, StoreCalls
+    from trading.decision.models import PositionView
+
+
+async def position_in(realm: str, account: str, symbol: str) -> PositionView:
+    """The account's position in the symbol with its equity and cash, from the ledger and without the venue."""
+    return await workflow.execute_local_activity_method(
+        StoreCalls.position_view, PositionRequest(realm=realm, account=account, symbol=symbol), **STORE_CALL
+    )
