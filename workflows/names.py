@@ -58,6 +58,10 @@ def watch_workflow(realm: str) -> str:
     return f"{realm}/watch"
 
 
+def proposals_workflow(realm: str, job: str, period: str) -> str:
+    return f"{realm}/proposals/{job}/{period}"
+
+
 def campaign_workflow(realm: str) -> str:
     return f"{realm}/campaign"
 

@@ -19,6 +19,7 @@ from activities.reports.port import Renderer, ReviewSource
 from activities.store.port import Blobs, Periods, StoreRefused, StoreUnavailable
 from trading.contract import Contract, Fraction, Utc
 from trading.ids import check_realm
+from trading.playbook import Playbook
 from trading.policy.model import Policy
 from trading.reports.build import ReportExtras, build_report
 from trading.reports.models import Report
@@ -91,10 +92,11 @@ class KeptReport(Contract):
 
 
 class BuiltReport(Contract):
-    """A report with the review it rests on."""
+    """A report with the review and the records it rests on."""
 
     report: Report
     review: PeriodReview
+    records: PeriodRecords
 
 
 class ReviewBrief(Contract):
@@ -110,23 +112,35 @@ class ReviewBrief(Contract):
     principles: tuple[str, ...] = ()
 
 
-async def build(source: ReviewSource, request: ReportRequest) -> BuiltReport:
-    """Load, review and build; reads only. `KeyError` for an unknown account, `ValueError` for an unknown zone."""
+async def build(
+    source: ReviewSource, request: ReportRequest, *, period: Period | None = None, playbook: Playbook | None = None
+) -> BuiltReport:
+    """Load, review and build; reads only. `KeyError` for an unknown account, `ValueError` for an unknown zone.
+
+    Without a period it is the whole one of the request's day; without a playbook the last one that decided in it.
+    """
     check_realm(request.realm)
-    period = period_of(request.kind, request.day, zone=zone_of(request.zone))
+    period = period or period_of(request.kind, request.day, zone=zone_of(request.zone))
     records = await source.period_records(request.realm, request.account, start=period.start, end=period.end)
-    return await _built(source, request, period, _completed(records, request))
+    return await _built(source, request, period, _completed(records, request), playbook)
 
 
-async def _built(source: ReviewSource, request: ReportRequest, period: Period, records: PeriodRecords) -> BuiltReport:
-    playbook = await source.playbook(records.playbook_versions[-1]) if records.playbook_versions else None
+async def _built(
+    source: ReviewSource,
+    request: ReportRequest,
+    period: Period,
+    records: PeriodRecords,
+    playbook: Playbook | None,
+) -> BuiltReport:
+    if playbook is None and records.playbook_versions:
+        playbook = await source.playbook(records.playbook_versions[-1])
     review = review_period(
         records,
         period,
         Policy() if playbook is None else playbook.policy,
         known_principles=() if playbook is None else tuple(each.text for each in playbook.principles),
     )
-    return BuiltReport(report=build_report(review, records, extras=request.extras), review=review)
+    return BuiltReport(report=build_report(review, records, extras=request.extras), review=review, records=records)
 
 
 def _completed(records: PeriodRecords, request: ReportRequest) -> PeriodRecords:
@@ -217,18 +231,21 @@ class ReportCalls:
         alone.
         """
         with report_errors(_where(request)):
-            report = (await build(self._source, request)).report
-            markdown = await asyncio.to_thread(self._renderer.markdown, report)
-            name = await self._store.put(markdown, media_type="text/markdown")
-            kept = await self._store.keep_report(
-                request.realm,
-                kind=request.kind.value,
-                account=request.account,
-                period=report.period.name,
-                as_of=report.as_of,
-                content_hash=name,
-            )
-            files = await self._files(request, report, markdown, is_kept=kept == name)
+            return await self.kept_report(request, (await build(self._source, request)).report)
+
+    async def kept_report(self, request: ReportRequest, report: Report) -> KeptReport:
+        """Keep a report that is built; as `make_report`, with the port's own errors."""
+        markdown = await asyncio.to_thread(self._renderer.markdown, report)
+        name = await self._store.put(markdown, media_type="text/markdown")
+        kept = await self._store.keep_report(
+            request.realm,
+            kind=request.kind.value,
+            account=request.account,
+            period=report.period.name,
+            as_of=report.as_of,
+            content_hash=name,
+        )
+        files = await self._files(request, report, markdown, is_kept=kept == name)
         return KeptReport(
             kind=request.kind,
             account=request.account,

@@ -14,7 +14,7 @@ from activities.store.journal import JournalRows
 from activities.store.ledger_reader import LedgerRows
 from activities.store.memory import MemoryRows
 from activities.store.periods import PeriodRows
-from activities.store.playbook_registry import PlaybookRows
+from activities.store.proposals import ProposalRows
 from activities.store.protections import ProtectionRows
 
 
@@ -28,8 +28,8 @@ class Store(
     PeriodRows,
     DayPlanRows,
     MemoryRows,
-    PlaybookRows,
     GenePoolRows,
+    ProposalRows,
     AuditRows,
     ProtectionRows,
 ):

@@ -15,7 +15,7 @@ from activities.store.port import PlaybookRefused, RegisteredPlaybook, Revised, 
 from activities.store.tables import AuditRow, PlaybookRow, RevisionRow
 from trading.ids import content_hash
 from trading.playbook import Playbook, first_playbook, from_json, revised, to_json, with_principles
-from trading.policy.table import changed, loosens
+from trading.policy.table import changed, differences, loosens
 
 PLAYBOOK_TYPE = "application/vnd.perennial.playbook+json"
 LIVE = "live"
@@ -95,41 +95,45 @@ class PlaybookRows:
             return await _known(connection, realm, wanted.version)
 
     async def revise_playbook(self, request: ReviseRequest) -> Revised:
+        await self.active_playbook(request.realm)
+        async with self._database.write() as connection:
+            return await self.revise_within(connection, request)
+
+    async def revise_within(self, connection: AsyncConnection, request: ReviseRequest) -> Revised:
+        """As `revise_playbook`, within a transaction of others; the realm has an active version by now."""
         _signed(request.why, request.who)
         realm = request.realm
-        await self.active_playbook(realm)
-        async with self._database.write() as connection:
-            await self._database.serialise(connection, realm, "playbooks")
-            done = await _revision(connection, realm, request.operation_id)
-            if done is not None:
-                return done
-            active = await _active(connection, realm)
-            assert active is not None, "the registry has an active version from its first use on"
-            before = await _text(connection, active)
-            after = next_version(before, request)
-            waits_for = what_waits(before, after, realm=realm)
-            is_new = after.version != before.version
-            becomes_active = request.activate and (not waits_for or request.approved_by is not None)
-            if is_new and await _find(connection, realm, after.version) is None:
-                origin = {"created_from": request.created_from, "who": request.who, "why": request.why}
-                await self._insert(connection, realm, after, CANDIDATE, **origin)
-            if is_new and becomes_active:
-                await _set(connection, realm, active.version, status=RETIRED)
-                await _set(connection, realm, after.version, status=ACTIVE, replaced=active.version)
-                what, who = f"activate {after.version} after {active.version}", request.approved_by or request.who
-                await self._audit(connection, realm, what, reason=request.why, who=who)
-            row = {
-                "realm": realm,
-                "operation_id": request.operation_id,
-                "version_before": active.version,
-                "version": after.version,
-                "is_active": becomes_active or not is_new,
-                "waits_for": json.dumps(waits_for),
-            }
-            await self._database.add(connection, RevisionRow, row)
-            done = await _revision(connection, realm, request.operation_id)
-            assert done is not None, "the row was inserted in this transaction"
+        await self._database.serialise(connection, realm, "playbooks")
+        done = await _revision(connection, realm, request.operation_id)
+        if done is not None:
             return done
+        active = await _active(connection, realm)
+        assert active is not None, "the registry has an active version from its first use on"
+        before = await _text(connection, active)
+        after = next_version(before, request)
+        waits_for = what_waits(before, after, realm=realm)
+        is_new = after.version != before.version
+        becomes_active = request.activate and (not waits_for or request.approved_by is not None)
+        if is_new and await _find(connection, realm, after.version) is None:
+            origin = {"created_from": request.created_from, "who": request.who, "why": request.why}
+            await self._insert(connection, realm, after, CANDIDATE, **origin)
+        if is_new and becomes_active:
+            await _set(connection, realm, active.version, status=RETIRED)
+            await _set(connection, realm, after.version, status=ACTIVE, replaced=active.version)
+            what, who = f"activate {after.version} after {active.version}", request.approved_by or request.who
+            await self._audit(connection, realm, what, reason=request.why, who=who)
+        row = {
+            "realm": realm,
+            "operation_id": request.operation_id,
+            "version_before": active.version,
+            "version": after.version,
+            "activated": becomes_active and is_new,
+            "waits_for": json.dumps(waits_for),
+        }
+        await self._database.add(connection, RevisionRow, row)
+        done = await _revision(connection, realm, request.operation_id)
+        assert done is not None, "the row was inserted in this transaction"
+        return done
 
     async def _insert(
         self,
@@ -196,6 +200,20 @@ def next_version(playbook: Playbook, request: ReviseRequest) -> Playbook:
         raise PlaybookRefused("not_allowed", str(wrong)) from wrong
 
 
+async def brought_by(connection: AsyncConnection, realm: str, version: str) -> dict[str, Any]:
+    """What a version brought over its parent, as the changes of a `ReviseRequest`: it fits on any later version too."""
+    mine = await _text(connection, await _known(connection, realm, version))
+    if mine.parent is None:
+        return {}
+    parent = await _text(connection, await _known(connection, realm, mine.parent))
+    had = {each.text for each in parent.principles}
+    return {
+        "policy_changes": tuple((name, new) for name, _, new in differences(parent.policy, mine.policy)),
+        "principles": tuple(each.text for each in mine.principles if each.text not in had),
+        "strategies": None if mine.strategies == parent.strategies else mine.strategies,
+    }
+
+
 def what_waits(before: Playbook, after: Playbook, *, realm: str) -> tuple[str, ...]:
     """What a person must approve: limits that loosen, and in the live realm another set of strategies (X52)."""
     promotes = realm == LIVE and before.strategies != after.strategies
@@ -207,12 +225,13 @@ async def _revision(connection: AsyncConnection, realm: str, operation_id: str) 
     row = (await connection.execute(select(RevisionRow.__table__).where(mine))).mappings().one_or_none()
     if row is None:
         return None
+    made = await _known(connection, realm, row["version"])
     return Revised(
         operation_id=operation_id,
         version_before=row["version_before"],
-        version=row["version"],
-        playbook_hash=(await _known(connection, realm, row["version"])).content_hash,
-        is_active=row["is_active"],
+        version=made.version,
+        playbook_hash=made.content_hash,
+        is_active=made.status == ACTIVE,
         changed=row["version"] != row["version_before"],
         waits_for=tuple(json.loads(row["waits_for"])),
     )

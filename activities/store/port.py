@@ -27,6 +27,7 @@ from trading.planning.hours import MarketHours
 from trading.planning.models import DayNumbers, DayPlan
 from trading.playbook import Playbook
 from trading.review.day import DayReview
+from trading.review.proposals import ProposalStatus, ReflectionAnswer, ReflectionProposal, ReflectionVerb
 from trading.risk.models import Exposure, GateAnswer, Mode, Protection
 from trading.strategies.models import Strategy
 
@@ -386,7 +387,8 @@ class ReviseRequest(Contract):
 class Revised(Contract):
     """What came of a revision. `waits_for` names what a person must approve before the version may be active.
 
-    `changed` is false where the active playbook held all of it already; then `version` is the active one.
+    `changed` is false where the playbook held all of it already; `is_active` speaks of now: where a later version has
+    taken over, nobody is to be told of this one any more.
     """
 
     operation_id: str
@@ -406,7 +408,7 @@ class PlaybookRegistry(Protocol):
         ...
 
     async def revise_playbook(self, request: ReviseRequest) -> Revised:
-        """Make the next version and register it; the same operation id again returns what came of the first time.
+        """Make the next version and register it; the same operation id again makes none.
 
         Raises `PlaybookRefused` for a change that the policy does not allow, and for an empty reason or name.
         """
@@ -436,6 +438,54 @@ class PlaybookRegistry(Protocol):
         self, realm: str, *, reason: str, who: str, approve_loosening: bool = False
     ) -> RegisteredPlaybook:
         """Make the version active that the active one replaced; refused as an activation is."""
+        ...
+
+
+class KeptProposal(Contract):
+    """A reflection's proposal as the database has it. `version` is the playbook that an approval made."""
+
+    proposal: ReflectionProposal
+    job: str
+    period: str
+    as_of: Utc
+    status: ProposalStatus
+    who: str | None = None
+    reason: str | None = None
+    operation_id: str | None = None
+    answered_with: str | None = None
+    version: str | None = None
+
+
+class Ruled(Contract):
+    """What an answer came to. Only the first one counts; `is_this` says whether it was this one.
+
+    `revised` is there where the answer made a playbook.
+    """
+
+    kept: KeptProposal
+    is_this: bool
+    revised: Revised | None = None
+
+
+class Proposals(Protocol):
+    """What reflections ask of people."""
+
+    async def keep_proposals(
+        self, realm: str, proposals: Sequence[ReflectionProposal], *, job: str, period: str, as_of: datetime
+    ) -> tuple[KeptProposal, ...]:
+        """Put the questions once; the rows of all of them, as they are now."""
+        ...
+
+    async def answer_proposal(self, realm: str, answer: ReflectionAnswer, verb: ReflectionVerb) -> Ruled:
+        """Take the first answer, apply what it approves and audit it, in one transaction; a later one changes nothing.
+
+        Raises `KeyError` for an unknown proposal, `PlaybookRefused` where the policy forbids what would be applied: the
+        proposal stays open then.
+        """
+        ...
+
+    async def proposals(self, realm: str, *, status: ProposalStatus | None = None) -> tuple[KeptProposal, ...]:
+        """All of the realm, oldest first."""
         ...
 
 

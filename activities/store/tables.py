@@ -430,7 +430,7 @@ class RevisionRow(Row):
     operation_id: Mapped[str] = mapped_column(primary_key=True)
     version_before: Mapped[str]
     version: Mapped[str]
-    is_active: Mapped[bool]
+    activated: Mapped[bool]
     waits_for: Mapped[str]
 
 
@@ -524,6 +524,27 @@ class EvolutionRow(Row):
     playbook_hash: Mapped[str]
     trials: Mapped[int]
     story: Mapped[str]
+
+
+class ProposalRow(Row):
+    """What a reflection asks of people, and the one answer that counted."""
+
+    __tablename__ = "proposals"
+    realm: Mapped[str] = mapped_column(primary_key=True)
+    proposal_id: Mapped[str] = mapped_column(primary_key=True)
+    job: Mapped[str]
+    period: Mapped[str]
+    place: Mapped[int]
+    as_of: Mapped[datetime]
+    proposal: Mapped[str]
+    status: Mapped[str]
+    who: Mapped[str | None]
+    reason: Mapped[str | None]
+    operation_id: Mapped[str | None]
+    answered_with: Mapped[str | None]
+    playbook_version: Mapped[str | None]
+    answered_at: Mapped[datetime | None] = mapped_column(info=WALL)
+    __table_args__ = (Index(None, "realm", "status"),)
 
 
 class AuditRow(Row):

@@ -144,6 +144,16 @@ class ReviewPolicy(Contract):
         looser="down",
         description="trades behind a lesson before it can be proposed as a principle",
     )
+    reflection_expires_s: int = count(
+        604_800,
+        ge=1,
+        le=2_419_200,
+        unit="s",
+        capability="C12",
+        code="expired",
+        looser="none",
+        description="how long a reflection's proposal waits for a person; silence leaves it unapplied",
+    )
     score_win_rate_weight: Decimal = fraction(
         "0.4",
         ge="0",

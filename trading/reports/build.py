@@ -12,6 +12,7 @@ from trading.reports.models import Figure, Report, Section, Text
 from trading.reports.wording import moment, number, percent
 from trading.review.knowledge import model_knows_period
 from trading.review.period import ReportKind
+from trading.review.proposals import ReflectionProposal
 from trading.review.review import PeriodRecords, PeriodReview
 
 
@@ -33,6 +34,7 @@ class ReportExtras(Contract):
     strategies: tuple[StrategyRow, ...] = ()
     pool: tuple[PoolPoint, ...] = ()
     remarks: tuple[str, ...] = ()
+    proposals: tuple[ReflectionProposal, ...] = ()
 
 
 def build_report(review: PeriodReview, records: PeriodRecords, *, extras: ReportExtras | None = None) -> Report:
@@ -134,6 +136,7 @@ def _monthly(review: PeriodReview, records: PeriodRecords, extras: ReportExtras)
         _reliability(review),
         learning.principles(review),
         learning.changes(review),
+        learning.proposals(extras.proposals),
         learning.lesson_book(review),
         *_pool(extras),
         sections.execution(review),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trading.reports.models import Block, Items, Section, Text
 from trading.reports.sections import table
 from trading.reports.wording import number, percent, words, yes_no
 from trading.review.calibration import Calibration
+from trading.review.proposals import ReflectionProposal
 from trading.review.review import PeriodReview
 
 
@@ -98,6 +101,13 @@ def changes(review: PeriodReview) -> Section:
     if made.left_out:
         blocks.append(Items(items=tuple(f"left out: {each}" for each in made.left_out)))
     return Section(heading="Changes", blocks=tuple(blocks))
+
+
+def proposals(asked: Sequence[ReflectionProposal]) -> Section:
+    """What all accounts together ask of people; nothing of it is applied before somebody says so (X52)."""
+    rows = [(each.id, each.kind, each.sentence, each.reason, ", ".join(each.evidence[:5])) for each in asked]
+    titles = ("proposal", "kind", "what", "because", "evidence")
+    return Section(heading="Proposals to people", blocks=(table(titles, rows, empty="Nothing is asked."),))
 
 
 def principles(review: PeriodReview) -> Section:

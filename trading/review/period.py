@@ -43,6 +43,23 @@ def period_of(kind: ReportKind, day: date, *, zone: tzinfo = UTC) -> Period:
     )
 
 
+def is_last_day(kind: ReportKind, as_of: datetime, *, zone: tzinfo = UTC) -> bool:
+    """Whether the local day of `as_of` is the last one of its period: the day after it begins the next."""
+    day = as_of.astimezone(zone).date()
+    return _bounds(kind, day)[1] == day + timedelta(days=1)
+
+
+def period_until(kind: ReportKind, as_of: datetime, *, zone: tzinfo = UTC) -> Period:
+    """The period that `as_of` lies in, from the same hour before its first day up to `as_of`: no hour is in none.
+
+    A reflection looks at its period before the last day is over; what comes after belongs to the next one.
+    """
+    local = as_of.astimezone(zone)
+    period = period_of(kind, local.date(), zone=zone)
+    eve = datetime.combine(period.first_day - timedelta(days=1), local.timetz().replace(tzinfo=None), tzinfo=zone)
+    return period.model_copy(update={"start": eve.astimezone(UTC), "end": as_of.astimezone(UTC)})
+
+
 def _bounds(kind: ReportKind, day: date) -> tuple[date, date, str]:
     if kind is ReportKind.DAILY:
         return day, day + timedelta(days=1), day.isoformat()

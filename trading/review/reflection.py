@@ -18,10 +18,15 @@ MOST_PRINCIPLES = 3
 
 
 class ProposedPrinciple(Contract):
-    """A sentence for the playbook, with what it rests on. It waits for a person like every change of words."""
+    """A sentence for the playbook, with what it rests on.
+
+    One that `cautions` makes the agent trade less and comes into the playbook by itself; one that encourages waits for
+    a person, as a loosened limit does.
+    """
 
     id: str
     text: str
+    cautions: bool = False
     samples: int
     success_rate: Decimal
     evidence: tuple[str, ...]
@@ -48,6 +53,7 @@ def propose_principles(
                 ProposedPrinciple(
                     id="n" + content_hash(_stem(text))[:11],
                     text=text,
+                    cautions=lesson.kind == "failure",
                     samples=seen,
                     success_rate=rate,
                     evidence=lesson.evidence,

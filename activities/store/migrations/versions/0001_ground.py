@@ -404,7 +404,7 @@ def upgrade() -> None:
         sa.Column("operation_id", sa.Text(), nullable=False),
         sa.Column("version_before", sa.Text(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
-        sa.Column("is_active", sa.Boolean(), nullable=False),
+        sa.Column("activated", sa.Boolean(), nullable=False),
         sa.Column("waits_for", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("realm", "operation_id", name=op.f("pk_revisions")),
     )
@@ -488,6 +488,25 @@ def upgrade() -> None:
         sa.Column("story", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("realm", "period", name=op.f("pk_evolutions")),
     )
+    op.create_table(
+        "proposals",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("proposal_id", sa.Text(), nullable=False),
+        sa.Column("job", sa.Text(), nullable=False),
+        sa.Column("period", sa.Text(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("as_of", UtcTime(), nullable=False),
+        sa.Column("proposal", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("operation_id", sa.Text(), nullable=True),
+        sa.Column("answered_with", sa.Text(), nullable=True),
+        sa.Column("playbook_version", sa.Text(), nullable=True),
+        sa.Column("answered_at", UtcTime(), nullable=True),
+        sa.PrimaryKeyConstraint("realm", "proposal_id", name=op.f("pk_proposals")),
+    )
+    op.create_index(op.f("ix_proposals_realm_status"), "proposals", ["realm", "status"], unique=False)
 
 
 def downgrade() -> None:
@@ -498,6 +517,8 @@ def downgrade() -> None:
     op.drop_table("strategy_weeks")
     op.drop_table("examinations")
     op.drop_table("evolutions")
+    op.drop_index(op.f("ix_proposals_realm_status"), table_name="proposals")
+    op.drop_table("proposals")
     op.drop_table("revisions")
     op.drop_table("playbooks")
     op.drop_index(op.f("ix_experiences_realm_account_as_of"), table_name="experiences")
