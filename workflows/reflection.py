@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from temporalio import workflow
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -39,10 +38,9 @@ class Reflecting:
 
     def not_due(self, as_of: datetime) -> PeriodDone | None:
         """A schedule cannot say "the last day": it fires on days 28 to 31, and the other days do nothing."""
-        zone = ZoneInfo(self._request.hours.zone)
-        if is_last_day(self._report, as_of, zone=zone):
-            return None
         day = self._request.hours.day_of(as_of)
+        if is_last_day(self._report, day):
+            return None
         workflow.set_current_details(f"{day} is not the last day of its period: nothing to do")
         return PeriodDone(kind=self._kind, period=f"{day}", is_due=False)
 

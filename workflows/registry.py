@@ -6,8 +6,11 @@ from workflows.account_desk import AccountDesk
 from workflows.daily_planning import DailyPlanning
 from workflows.daily_review import DailyReview
 from workflows.market_watch import MarketWatch
+from workflows.monthly_reflection import MonthlyReflection
 from workflows.order_execution import OrderExecution
 from workflows.position_guard import PositionGuard
+from workflows.proposal_review import ProposalReview
+from workflows.quarterly_reflection import QuarterlyReflection
 from workflows.replay_campaign import ReplayCampaign
 from workflows.trade_decision import TradeDecision
 from workflows.weekly_evolution import WeeklyEvolution
@@ -21,5 +24,8 @@ WORKFLOWS: tuple[type, ...] = (
     DailyPlanning,
     DailyReview,
     WeeklyEvolution,
+    MonthlyReflection,
+    QuarterlyReflection,
+    ProposalReview,
     ReplayCampaign,
 )

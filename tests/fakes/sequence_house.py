@@ -44,8 +44,12 @@ from activities.planning.binance_listing import BinanceListing
 from activities.planning.calls import PlanningCalls
 from activities.planning.surveying import SurveyCalls
 from activities.planning.watching import WatchCalls
+from activities.reports.calls import ReportCalls
+from activities.reports.reflecting import ReflectionCalls
+from activities.reports.rendering import TemplateRenderer
 from activities.reports.reviewing import ReviewCalls
 from activities.reports.source import StoreSource
+from activities.store.answering import AnsweringCalls
 from activities.store.calls import StoreCalls
 from activities.store.migrate import migrate
 from activities.store.open import Store, open_store
@@ -425,7 +429,7 @@ class SequenceHouse:
 
         Only that one is versioned: a server lets a hundred queues into one version, and a run has more than that.
         """
-        store = self.store
+        store, source = self.store, StoreSource(self.store)
         models = {Role.PRIMARY: self.primary, Role.SECONDARY: self.secondary}
         rooms: list[tuple[str, Sequence[type], Iterable[object]]] = [
             (
@@ -437,6 +441,8 @@ class SequenceHouse:
                     FusionCalls(store, store, store),
                     PlanningCalls(store),
                     RevisingCalls(store),
+                    AnsweringCalls(store),
+                    ReflectionCalls(source, store, ReportCalls(source, store, TemplateRenderer())),
                     WatchCalls(store),
                     ReviewCalls(StoreSource(store), store),
                     EvolutionRecordsCalls(store),

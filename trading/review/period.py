@@ -43,9 +43,8 @@ def period_of(kind: ReportKind, day: date, *, zone: tzinfo = UTC) -> Period:
     )
 
 
-def is_last_day(kind: ReportKind, as_of: datetime, *, zone: tzinfo = UTC) -> bool:
-    """Whether the local day of `as_of` is the last one of its period: the day after it begins the next."""
-    day = as_of.astimezone(zone).date()
+def is_last_day(kind: ReportKind, day: date) -> bool:
+    """Whether `day` is the last one of its period: the day after it begins the next."""
     return _bounds(kind, day)[1] == day + timedelta(days=1)
 
 

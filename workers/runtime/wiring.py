@@ -56,16 +56,19 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
     from activities.planning.watching import WatchCalls
     from activities.reports.calls import ReportCalls
     from activities.reports.charts import best_drawing
+    from activities.reports.reflecting import ReflectionCalls
     from activities.reports.rendering import TemplateRenderer
     from activities.reports.reviewing import ReviewCalls
     from activities.reports.source import StoreSource
+    from activities.store.answering import AnsweringCalls
     from activities.store.calls import StoreCalls
     from activities.store.revising import RevisingCalls
     from workflows.registry import WORKFLOWS
 
     records = StoreCalls(store)
     checks = VerificationCalls(store, store)
-    reports = ReportCalls(StoreSource(store), store, TemplateRenderer(best_drawing()), folder=site.report_folder)
+    source = StoreSource(store)
+    reports = ReportCalls(source, store, TemplateRenderer(best_drawing()), folder=site.report_folder)
     return Room(
         role=QueueRole.DECISIONS,
         queue=task_queue(site.realm, QueueRole.DECISIONS),
@@ -80,6 +83,8 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
             *_activities_of(WatchCalls(store)),
             *_activities_of(reports),
             *_activities_of(ReviewCalls(StoreSource(store), store)),
+            *_activities_of(ReflectionCalls(source, store, reports)),
+            *_activities_of(AnsweringCalls(store)),
         ],
     )
 
