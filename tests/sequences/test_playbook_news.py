@@ -56,7 +56,7 @@ async def test_a_running_desk_takes_the_limits_of_the_new_playbook(open_house: O
     house = await open_house(Told())
     before = await house.reserve(house.wish("first", notional="50000"))
     assert before.permit is not None
-    assert before.permit.notional_usd > house.told.capital / 25, "five percent may be traded at first"
+    assert before.permit.notional_usd > house.told.capital / 50, "more than two percent may be traded at first"
     news = await tightened(house, "0.01")
     await told(house, news, ACCOUNT, "nobody")
     after = await house.reserve(house.wish("second", notional="50000"))
