@@ -17,7 +17,7 @@ from workers.stack.home import claim
 from workers.stack.house import MarketSource
 from workers.trials.campaign import CampaignOutcome, CampaignSpec, run_campaign
 
-MARKET_FROM = datetime(2024, 1, 1, tzinfo=UTC)
+MARKET_FROM = datetime(2024, 3, 8, tzinfo=UTC)
 SPEC = CampaignSpec(
     kind="chaos",
     market=MarketSource(
@@ -30,8 +30,12 @@ SPEC = CampaignSpec(
     symbols=("BNB/USDT", "BTC/USDT", "ETH/USDT"),
     start=MARKET_FROM + timedelta(days=22, hours=12),
     end=MARKET_FROM + timedelta(days=24),
+    accounts=("composite",),
+    decide_every=timedelta(hours=4),
 )
-"""Nine entries in a day and a half, most of them stopped out: hardly an instant without an order."""
+"""From the noon before a Sunday that ends a month and a quarter: every sequence runs.
+
+Nine entries in a day and a half, most of them stopped out: hardly an instant without an order."""
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,12 @@ if TYPE_CHECKING:
     from workers.stack.home import Home
     from workers.trials.campaign import CampaignOutcome, CampaignSpec
 
-DEMO_FROM = datetime(2024, 1, 1, tzinfo=UTC)
+DEMO_FROM = datetime(2024, 3, 7, tzinfo=UTC)
+"""Chosen so that the third traded day is a Sunday and the last day of a month and of a quarter."""
+
 DEMO_WARM_UP = timedelta(days=22)
 DEMO_DAYS = 4
+DEMO_DECIDES_EVERY = timedelta(hours=4)
 DEMO_CRASH_DAY = 24
 DEMO_SYMBOLS = ("ADA/USDT", "BNB/USDT", "BTC/USDT", "ETH/USDT")
 
@@ -59,6 +62,7 @@ def demo(
         symbols=DEMO_SYMBOLS,
         start=start,
         end=start + timedelta(days=DEMO_DAYS),
+        decide_every=DEMO_DECIDES_EVERY,
         kills=1,
     )
     _conclude(_trial(spec, keep=keep), as_json=json)
