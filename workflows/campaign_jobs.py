@@ -12,10 +12,12 @@ with workflow.unsafe.imports_passed_through():
     from workflows.daily_planning import plan_day
     from workflows.daily_review import review_day
     from workflows.periods import PeriodKind, PeriodRequest
+    from workflows.weekly_evolution import evolve_week
 
 _JOBS: dict[Duty, tuple[PeriodKind, Callable[[PeriodRequest], Awaitable[Any]]]] = {
     Duty.REVIEW_DAY: (PeriodKind.DAILY_REVIEW, review_day),
     Duty.PLAN_DAY: (PeriodKind.DAILY_PLANNING, plan_day),
+    Duty.EVOLVE_WEEK: (PeriodKind.WEEKLY_EVOLUTION, evolve_week),
 }
 
 
