@@ -30,6 +30,7 @@ SLOTS: dict[QueueRole, int] = {
     QueueRole.MODELS: 64,
     QueueRole.MARKET: 32,
     QueueRole.EXCHANGE: 64,
+    QueueRole.COMPUTE: 4,
 }
 
 
