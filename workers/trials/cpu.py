@@ -8,19 +8,29 @@ from pathlib import Path
 
 PROC = Path("/proc")
 
+_GROUP = 2
+_TIMES = slice(11, 13)
+"""User and system time; those of children that ended were seen while they ran."""
+
 
 class CpuTimes:
-    """Processor seconds by part name. `look` often: what a killed process used since the last look is not seen."""
+    """Processor seconds by part name, with all that a part started in its process group.
+
+    `look` often: what a killed process used since the last look is not seen.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, int], float] = {}
 
     def look(self, pids: Mapping[str, int]) -> None:
-        """Take in what each part has used by now; a part that is gone keeps what was seen."""
-        for name, pid in pids.items():
-            used = _used_s(pid)
-            if used is not None:
-                self._seen[name, pid] = used
+        """Take in what each part has used by now; what is gone keeps what was seen."""
+        names = {pid: name for name, pid in pids.items()}
+        for process in PROC.glob("[0-9]*"):
+            fields = _stat(process)
+            if fields is None or (name := names.get(int(fields[_GROUP]))) is None:
+                continue
+            ticks = sum(int(field) for field in fields[_TIMES])
+            self._seen[name, int(process.name)] = ticks / os.sysconf("SC_CLK_TCK")
 
     def seconds(self) -> dict[str, float]:
         """Seconds by part name; empty where there is no /proc."""
@@ -30,11 +40,9 @@ class CpuTimes:
         return {name: round(used, 2) for name, used in totals.items()}
 
 
-def _used_s(pid: int) -> float | None:
-    """User and system time of a process and of its children that ended; nothing where there is no such process."""
+def _stat(process: Path) -> list[str] | None:
+    """The fields of `/proc/PID/stat` after the name in brackets; nothing where the process is gone."""
     try:
-        fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        return (process / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    utime, stime, children_utime, children_stime = (int(field) for field in fields[11:15])
-    return (utime + stime + children_utime + children_stime) / os.sysconf("SC_CLK_TCK")
