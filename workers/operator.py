@@ -18,6 +18,7 @@ from workflows.names import (
     QueueRole,
     decision_workflow,
     desk_workflow,
+    guard_workflow,
     task_queue,
 )
 from workflows.options import labels
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from activities.store.open import Store
     from activities.store.port import AuditEntry
     from trading.decision.approval import PersonAnswer, ProposedTrade
+    from trading.orders.guarding import Resolution
     from workflows.protocol import Hand, HandDone
 
 CAPITAL_USD = Decimal(1_000_000)
@@ -257,7 +259,40 @@ async def lay_hand(place: Place, verb: str, account: str, hand: Hand) -> HandDon
     )
 
 
-async def _updated(handle: WorkflowHandle[Any, Any], verb: str, said: Hand | PersonAnswer) -> HandDone:
+async def resolve_order(place: Place, word: Resolution) -> HandDone:
+    """Put a person's word on a frozen order to its guard, and wait a moment for what the venue says to it.
+
+    Raises `HandRefused` for an order that is unknown, not frozen, or whose guard does not run.
+    """
+    from temporalio.service import RPCError, RPCStatusCode
+
+    from activities.store.reading import order_list
+
+    async def row_of_order() -> dict[str, Any] | None:
+        rows = await order_list(place.store, place.realm)
+        return next((row for row in rows if row["client_order_id"] == word.client_order_id), None)
+
+    row = await row_of_order()
+    if row is None:
+        raise HandRefused(f"order {word.client_order_id!r} is unknown in {place.realm}: `perennial orders` lists them")
+    guard = place.client.get_workflow_handle(guard_workflow(place.realm, row["account"], row["symbol"]))
+    try:
+        done = await _updated(guard, "resolve", word)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        raise HandRefused(f"nobody guards {row['symbol']} of {row['account']}: nothing is frozen there") from error
+    deadline = asyncio.get_running_loop().time() + ANSWERS_WITHIN_S
+    while asyncio.get_running_loop().time() < deadline:
+        row = await row_of_order()
+        if row is not None and row["status"] != "FROZEN":
+            return done.model_copy(update={"state": row["status"]})
+        await asyncio.sleep(POLL_S)
+    contradicted = f"{done.reason} (the venue did not confirm it)"
+    return done.model_copy(update={"accepted": False, "state": "FROZEN", "reason": contradicted})
+
+
+async def _updated(handle: WorkflowHandle[Any, Any], verb: str, said: Hand | PersonAnswer | Resolution) -> HandDone:
     from temporalio.client import WorkflowUpdateFailedError
 
     from workflows.protocol import HandDone

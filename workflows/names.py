@@ -92,6 +92,7 @@ class Update(StrEnum):
     MANUAL = "manual"
     HALT = "halt"
     FLATTEN = "flatten"
+    RESOLVE = "resolve"
 
 
 class Signal(StrEnum):
@@ -111,6 +112,7 @@ class Signal(StrEnum):
     REDUCE = "reduce"
     LEAVE = "leave"
     WITHDRAW = "withdraw"
+    RESOLVE = "resolve"
     CANCEL = "cancel"
     SETTLE = "settle"
     PAUSE = "pause"

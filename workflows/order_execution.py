@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.exchange.port import AwaitChange, AwaitMarket
     from trading.decision.story import order_story
     from trading.orders.entries import summed, unguarded
-    from trading.orders.guarding import GuardState
+    from trading.orders.guarding import GuardState, Resolution
     from trading.orders.models import OrderReport, OrderRequest, OrderStatus
     from trading.orders.sending import wants_the_gate_again
     from trading.orders.slicing import Slice, permitted_again, sliced
@@ -65,6 +65,7 @@ class OrderExecution:
         self._time = MarketTime(coordinator=request.coordinator, as_of=request.order.as_of)
         self._report: OrderReport | None = None
         self._cancel_because: str | None = None
+        self._word: Resolution | None = None
         self._opening = Decimal(0)
 
     @workflow.run
@@ -172,6 +173,10 @@ class OrderExecution:
     @workflow.signal(description="Ask for the order to be cancelled, with a reason")
     def cancel(self, reason: str) -> None:
         self._cancel_because = reason or "cancelled"
+
+    @workflow.signal(name=Signal.RESOLVE, description="A person's word on this order, which is frozen")
+    def resolve(self, word: Resolution) -> None:
+        self._word = word
 
     @workflow.query(description="The order as last seen")
     def report(self) -> OrderReport | None:
@@ -283,11 +288,12 @@ class OrderExecution:
 
         Its expiry cancels nothing: under this id another order may rest.
         """
-        if self._time.is_ticked and self._cancel_because is None:
-            await workflow.wait_condition(
-                lambda: self._time.has_tick or self._cancel_because is not None, timeout_summary="a person"
-            )
+        if self._time.is_ticked and not self._has_a_word:
+            await workflow.wait_condition(lambda: self._time.has_tick or self._has_a_word, timeout_summary="a person")
             self._time.begin()
+        if self._word is not None:
+            word, self._word = self._word, None
+            return await self._venue.resolve(self._order.key, word)
         if self._cancel_because is not None:
             report = await self._cancelled()
             self._cancel_because = None  # one wish, one cancel: what is still frozen afterwards waits again
@@ -295,6 +301,10 @@ class OrderExecution:
         if self._time.is_ticked:
             return await self._synced()
         return await self._followed(seen, until=self._time.now + ASK_SLICE)
+
+    @property
+    def _has_a_word(self) -> bool:
+        return self._cancel_because is not None or self._word is not None
 
     async def _market_time(self) -> datetime:
         quote = await self._venue.quote("market time")
@@ -307,7 +317,7 @@ class OrderExecution:
             seen_executed=seen.executed_quantity,
             until=until or self._expires_at,
         )
-        return await self._venue.follow(wait, unless=lambda: self._cancel_because is not None) or seen
+        return await self._venue.follow(wait, unless=lambda: self._has_a_word) or seen
 
     async def _synced(self) -> OrderReport:
         return await self._venue.sync(self._order.key)

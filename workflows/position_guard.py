@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.exchange.port import AwaitMarket, Level, MarketNews, WatchedOrder
-    from activities.store.calls import STORE_CALL, OutcomeRecord, StoreCalls
+    from activities.store.calls import STORE_CALL, HandRecord, OutcomeRecord, StoreCalls
     from trading.decision.story import guard_story
     from trading.ledger.outcome import trade_outcome
     from trading.orders.guarding import (
@@ -21,13 +21,14 @@ with workflow.unsafe.imports_passed_through():
         GuardState,
         LeaveRequest,
         ReduceRequest,
+        Resolution,
         nothing_to_reduce,
     )
     from trading.orders.models import Leg, OrderReport, OrderRequest, OutcomeClass
     from workflows.clock import MarketTime
     from workflows.holding import position_in
-    from workflows.names import OUTCOME, Signal
-    from workflows.protocol import EntryNews, GuardRequest, Placed, Tick, Watched
+    from workflows.names import OUTCOME, Signal, Update
+    from workflows.protocol import EntryNews, GuardRequest, HandDone, Placed, Tick, Watched
     from workflows.venue_orders import VenueOrders
 
 WATCH_SLICE = timedelta(minutes=10)
@@ -94,6 +95,49 @@ class PositionGuard:
     def withdraw(self, reason: str) -> None:
         self._set(withdraw_because=reason)
 
+    @workflow.update(name=Update.RESOLVE, description="A person's word on a frozen order: filled or absent")
+    async def resolve(self, word: Resolution) -> HandDone:
+        return await self._heard(word)
+
+    @resolve.validator
+    def _check_resolve(self, word: Resolution) -> None:
+        if not word.who.strip() or not word.reason.strip():
+            raise ApplicationError("a word on an order names who and why: both must be given", type="ReasonMissing")
+        if not self._state.is_frozen(word.client_order_id):
+            frozen = ", ".join(self._state.frozen_ids) or "none"
+            raise ApplicationError(
+                f"order {word.client_order_id!r} is not frozen here: frozen are {frozen}", type="NotFrozen"
+            )
+
+    @workflow.signal(name=Signal.RESOLVE, description="A person's word on a frozen order; not without who and why")
+    async def hear_resolve(self, word: Resolution) -> None:
+        if word.who.strip() and word.reason.strip() and self._state.is_frozen(word.client_order_id):
+            await self._heard(word)
+
+    async def _heard(self, word: Resolution) -> HandDone:
+        """Written down first; the loop then holds it against the venue."""
+        operation_id = word.operation_id or f"resolve-{word.client_order_id}-{word.verdict.value}"
+        await workflow.execute_local_activity_method(
+            StoreCalls.record_hand,
+            HandRecord(
+                realm=self._request.realm,
+                operation_id=operation_id,
+                subject=word.client_order_id,
+                what=f"resolve {word.verdict.value}",
+                who=word.who,
+                reason=word.reason,
+            ),
+            **STORE_CALL,
+        )
+        self._set(resolutions=(*self._state.resolutions, word))
+        return HandDone(
+            operation_id=operation_id,
+            target=word.client_order_id,
+            accepted=True,
+            reason=word.reason,
+            state="asked at the venue",
+        )
+
     @workflow.signal(name=Signal.TICK, description="Market time moved")
     def tick(self, tick: Tick) -> None:
         self._time.record(tick)
@@ -140,10 +184,25 @@ class PositionGuard:
 
     async def _act(self) -> None:
         """Do what is due, until nothing is: exits first, for protection of what is being sold would lock it."""
+        await self._take_words()
         await self._withdraw_entries()
         await self._leave_if_due()
         await self._protect()
         self._take_state(self._state.rested())
+
+    async def _take_words(self) -> None:
+        """Take in what people say of frozen orders: of an exit here, of an entry through its execution."""
+        for word in self._state.resolutions:
+            self._set(resolutions=self._state.resolutions[1:])
+            execution = self._state.execution_of(word.client_order_id)
+            if execution is not None:
+                try:
+                    await workflow.get_external_workflow_handle(execution).signal(Signal.RESOLVE, word)
+                except ApplicationError:
+                    workflow.logger.info("the execution %s has ended: nothing is frozen there", execution)
+            for order in self._state.at_the_venue:
+                if order.client_order_id == word.client_order_id:
+                    self._take_report(order, await self._venue.resolve(order.key, word))
 
     async def _withdraw_entries(self) -> None:
         """Ask the executions of resting entries to cancel them; one that has ended has nothing left to cancel."""

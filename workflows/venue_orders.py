@@ -11,8 +11,9 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.exchange.calls import CANCEL_CALL, FOLLOW_CALL, ORDER_CALL, SYNC_CALL, ExchangeCalls
-    from activities.exchange.port import AwaitChange, AwaitMarket, MarketNews
+    from activities.exchange.port import AwaitChange, AwaitMarket, MarketNews, ResolveOrder
     from activities.exchange.quoting import QUOTE_CALL, QuoteCalls, QuoteRequest
+    from trading.orders.guarding import Resolution
     from trading.orders.models import OrderKey, OrderReport, OrderRequest, Quote
     from workflows.names import exchange_queue
     from workflows.options import at
@@ -43,6 +44,14 @@ class VenueOrders:
         """Cancelled, or final by itself before that."""
         return await workflow.execute_activity_method(
             ExchangeCalls.cancel_order, key, **at(self._queue, summary, CANCEL_CALL)
+        )
+
+    async def resolve(self, key: OrderKey, word: Resolution) -> OrderReport:
+        """What became of a frozen order after a person's word; frozen still where the venue contradicts it."""
+        return await workflow.execute_activity_method(
+            ExchangeCalls.resolve_order,
+            ResolveOrder(key=key, word=word),
+            **at(self._queue, f"{word.verdict.value}, says {word.who}", SYNC_CALL),
         )
 
     async def quote(self, summary: str) -> Quote:

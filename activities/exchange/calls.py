@@ -28,6 +28,7 @@ from activities.exchange.port import (
     MarkRequest,
     OpenAccounts,
     RealmRefused,
+    ResolveOrder,
 )
 from activities.exchange.translation import venue_call
 from activities.store.port import AccountBook, OrderJournal
@@ -121,6 +122,12 @@ class ExchangeCalls:
         """Cancel the order; its final state with all fills, also where it was filled before the cancel came."""
         async with venue_call(about_an_order=True):
             return await self._following.cancel(key)
+
+    @activity.defn
+    async def resolve_order(self, wish: ResolveOrder) -> OrderReport:
+        """End a frozen order by a person's word, held against the venue; it stays frozen where they disagree."""
+        async with venue_call(about_an_order=True):
+            return await self._following.resolve(wish)
 
     @activity.defn
     async def await_order_change(self, wait: AwaitChange) -> OrderReport:

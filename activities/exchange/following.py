@@ -12,12 +12,14 @@ from activities.exchange.port import (
     Exchange,
     Level,
     MarketNews,
+    ResolveOrder,
     VenueRefused,
     VenueUnavailable,
     WatchedOrder,
 )
-from activities.exchange.recording import ASK_EVERY_S, Pause, record_found
+from activities.exchange.recording import ASK_EVERY_S, Pause, record_found, with_fills
 from activities.store.port import Intent, OrderJournal
+from trading.orders.guarding import Verdict
 from trading.orders.models import (
     TERMINAL,
     BookTop,
@@ -92,6 +94,26 @@ class OrderFollowing:
                     key, OrderStatus.REFUSED, reason="absent at the venue when it was cancelled"
                 )
             await self._pause(ASK_EVERY_S)
+
+    async def resolve(self, wish: ResolveOrder) -> OrderReport:
+        """End a frozen order by a person's word, where the venue does not contradict it; else it stays frozen.
+
+        `filled`: what the venue has under the id is ours, whatever we meant it to be; its fills enter the ledger.
+        `absent`: the venue has none under the id, and nothing sent can still arrive.
+        """
+        key, word = wish.key, wish.word
+        intent = await self._intent(key)
+        if intent.status is not OrderStatus.FROZEN:
+            return _kept(intent)
+        asked_at = await self._exchange.venue_time()
+        found = await self._exchange.find(key)
+        if found is not None and word.verdict is Verdict.FILLED:
+            order, fills = await with_fills(self._exchange, key.account, found, pause=self._pause)
+            return await self._journal.record_order(key, order, fills)
+        if found is None and word.verdict is Verdict.ABSENT and asked_at >= intent.prepared.horizon_at:
+            why = f"absent, says {word.who}: {word.reason}"
+            return await self._journal.record_status(key, OrderStatus.REFUSED, reason=why)
+        return _kept(intent)
 
     async def await_change(self, wait: AwaitChange) -> OrderReport:
         """The order as soon as it differs from what was seen, or as it is at `until` or after ten minutes."""

@@ -10,6 +10,7 @@ from typing import Protocol
 from pydantic import Field
 
 from trading.contract import Contract, Utc
+from trading.orders.guarding import Resolution
 from trading.orders.models import (
     Balance,
     BookTop,
@@ -148,6 +149,13 @@ class ClockEvent(Contract):
 class ClockStop(Contract):
     now: Utc
     events: tuple[ClockEvent, ...] = ()
+
+
+class ResolveOrder(Contract):
+    """A person's word on a frozen order, to be held against the venue."""
+
+    key: OrderKey
+    word: Resolution
 
 
 class AwaitChange(Contract):

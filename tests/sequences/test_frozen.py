@@ -11,12 +11,16 @@ import pytest
 from eventually import eventually
 from fakes.sequence_house import SequenceHouse
 from fakes.told_market import ACCOUNT, OPENS_AT, SYMBOL
+from temporalio.client import WorkflowUpdateFailedError
 
 from activities.exchange.binance_session import Reply
+from activities.exchange.port import VenueAnswer
 from trading.orders.answers import Answered
-from trading.orders.guarding import LeaveRequest
-from trading.orders.models import OrderType
-from workflows.names import Signal
+from trading.orders.guarding import LeaveRequest, Resolution, Verdict
+from trading.orders.models import OrderStatus, OrderType, OutcomeClass
+from workflows.names import Signal, Update
+from workflows.order_execution import OrderExecution
+from workflows.protocol import HandDone
 
 pytestmark = pytest.mark.temporal
 OpenHouse = Callable[..., Awaitable[SequenceHouse]]
@@ -71,3 +75,46 @@ async def test_a_person_s_leave_is_heard_by_a_frozen_guard(open_house: OpenHouse
     await house.play(OPENS_AT + MINUTE)
     await house.settle(house.guard().id)
     assert (await house.exchange.account(ACCOUNT)).balance("BTC").total < Decimal("0.0001")
+
+
+async def test_a_person_says_what_became_of_a_frozen_entry(open_house: OpenHouse) -> None:
+    house = await open_house()
+    find, send = house.exchange.find, house.exchange.send
+
+    async def another_order(key: Any) -> Any:
+        found = await find(key)
+        return found and found.model_copy(update={"quantity": found.quantity * 2})
+
+    async def reply_lost(prepared: Any, *, protective: bool) -> Any:
+        await send(prepared, protective=protective)
+        return VenueAnswer(outcome=OutcomeClass.UNKNOWN, message="reset")
+
+    house.exchange.find, house.exchange.send = another_order, reply_lost  # type: ignore[method-assign]
+    permit = await house.permit()
+    handle = await house.execute(permit, house.entry(permit))
+    (placed,) = await house.placed()
+    assert placed.report.status is OrderStatus.FROZEN
+    house.exchange.find, house.exchange.send = find, send  # type: ignore[method-assign]
+    name = placed.report.client_order_id
+    await eventually(lambda: knows_frozen(house, name), what="the guard hears of it")
+    word = Resolution(client_order_id=name, verdict=Verdict.FILLED, who="me", reason="it is in the order history")
+    with pytest.raises(WorkflowUpdateFailedError):
+        await house.guard().execute_update(Update.RESOLVE, word.model_copy(update={"client_order_id": "another"}))
+    done = await house.guard().execute_update(Update.RESOLVE, word, result_type=HandDone)
+    assert (done.accepted, done.target) == (True, name)
+    await eventually(lambda: is_resolved(handle), what="the execution takes it in")
+    await house.settle(handle.id)
+    await house.play(OPENS_AT + MINUTE)
+    assert (await handle.result()).status is OrderStatus.FILLED
+    assert await stops(house), "what it filled is protected"
+    (entry,) = await house.store.audit(house.realm, subject=name)
+    assert (entry.what, entry.who, entry.reason) == ("resolve filled", "me", "it is in the order history")
+
+
+async def knows_frozen(house: SequenceHouse, name: str) -> bool:
+    return (await house.guard_state()).is_frozen(name)
+
+
+async def is_resolved(handle: Any) -> bool:
+    report = await handle.query(OrderExecution.report)
+    return report is not None and report.status is not OrderStatus.FROZEN

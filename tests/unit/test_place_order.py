@@ -22,7 +22,16 @@ from fakes.journal import FakeJournal
 
 from activities.exchange.following import OrderFollowing
 from activities.exchange.placing import IntentDiffers, OrderPlacement, Patience, patience_of
-from activities.exchange.port import AwaitChange, AwaitMarket, Level, RealmRefused, VenueUnavailable, WatchedOrder
+from activities.exchange.port import (
+    AwaitChange,
+    AwaitMarket,
+    Level,
+    RealmRefused,
+    ResolveOrder,
+    VenueUnavailable,
+    WatchedOrder,
+)
+from trading.orders.guarding import Resolution, Verdict
 from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass, Side
 from trading.orders.sending import wants_the_gate_again
 
@@ -448,3 +457,43 @@ async def test_a_changed_order_is_market_news() -> None:
         AwaitMarket(realm="paper", venue="sim", symbol="BTC/USDT", keys=(watched,), until=until)
     )
     assert news.changed == (stop.key,)
+
+
+async def frozen_scene(*, at_the_venue: bool) -> tuple[Scene, OrderRequest]:
+    """An entry whose fate nobody could learn in time; the venue took it, or never saw it."""
+    scene = Scene(lost_reply() if at_the_venue else lost_request())
+    scene.venue.silent = 10_000
+    assert (await scene.place(an_order())).status is OrderStatus.FROZEN
+    scene.venue.silent = 0
+    return scene, an_order()
+
+
+@pytest.mark.parametrize(
+    ("at_the_venue", "said", "becomes"),
+    [
+        (True, Verdict.FILLED, OrderStatus.FILLED),
+        (False, Verdict.ABSENT, OrderStatus.REFUSED),
+        (True, Verdict.ABSENT, OrderStatus.FROZEN),  #  the venue contradicts
+        (False, Verdict.FILLED, OrderStatus.FROZEN),
+    ],
+)
+async def test_a_person_s_word_ends_a_frozen_order_where_the_venue_agrees(
+    at_the_venue: bool, said: Verdict, becomes: OrderStatus
+) -> None:
+    scene, order = await frozen_scene(at_the_venue=at_the_venue)
+    word = Resolution(client_order_id=order.client_order_id, verdict=said, who="me", reason="looked it up")
+    report = await scene.following.resolve(ResolveOrder(key=order.key, word=word))
+    assert report.status is becomes
+    assert len(scene.journal.fills) == (becomes is OrderStatus.FILLED)
+
+
+async def test_absent_counts_only_once_nothing_sent_can_still_arrive() -> None:
+    scene = Scene()
+    order = an_order()
+    await scene.journal.record_intent(order, await scene.venue.prepare(order))
+    await scene.journal.record_status(order.key, OrderStatus.FROZEN, reason="a test")
+    word = Resolution(client_order_id=order.client_order_id, verdict=Verdict.ABSENT, who="me", reason="not there")
+    asked = ResolveOrder(key=order.key, word=word)
+    assert (await scene.following.resolve(asked)).status is OrderStatus.FROZEN
+    scene.venue.now += timedelta(seconds=18)
+    assert (await scene.following.resolve(asked)).status is OrderStatus.REFUSED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Self
 
 from pydantic import Field
@@ -76,6 +77,23 @@ class LeaveRequest(Contract):
     reason: str
 
 
+class Verdict(StrEnum):
+    """What a person found at the venue under a frozen order's client id."""
+
+    FILLED = "filled"
+    ABSENT = "absent"
+
+
+class Resolution(Contract):
+    """A person's word on a frozen order: it is there and ours, or it never came to be. The venue must agree."""
+
+    operation_id: str = ""
+    client_order_id: str
+    verdict: Verdict
+    who: str
+    reason: str
+
+
 class GuardState(Contract):
     """All that a guard carries through continue-as-new.
 
@@ -94,6 +112,7 @@ class GuardState(Contract):
     leaving: OrderRequest | None = None
     revision: int = 0
     reduces: tuple[ReduceRequest, ...] = ()
+    resolutions: tuple[Resolution, ...] = ()
     lot: Lot | None = None
     exit_reason: str | None = None
     frozen: str | None = None
@@ -204,6 +223,19 @@ class GuardState(Contract):
         if self.leave is None and self.withdraw_because is None:
             return ()
         return tuple(entry for entry in self.open_entries if entry.client_order_id not in self.withdrawn)
+
+    @property
+    def frozen_ids(self) -> tuple[str, ...]:
+        """The orders that wait for a person's word."""
+        reports = (*self.entries.values(), *self.exits.values())
+        return tuple(report.client_order_id for report in reports if report.status is OrderStatus.FROZEN)
+
+    def is_frozen(self, client_order_id: str) -> bool:
+        return client_order_id in self.frozen_ids
+
+    def execution_of(self, client_order_id: str) -> str | None:
+        """The workflow that follows the entry of this id, where it is one of ours."""
+        return next((one.execution for one in self.expected if one.client_order_id == client_order_id), None)
 
     def expecting(self, entry: Expect) -> Self:
         """An entry is about to be sent; told twice, it is one."""

@@ -119,6 +119,40 @@ def flatten(
     _hand("flatten", account, reason=reason, who=who, operation_id=operation_id, as_json=json, symbol=name)
 
 
+def resolve(
+    order: Annotated[str, typer.Argument(help="the client order id, as `perennial orders` shows it")],
+    verdict: Annotated[str, typer.Option("--as", help="what the venue shows under this id: filled or absent")],
+    reason: Reason,
+    who: Who = "",
+    operation_id: Operation = "",
+    json: Json = False,
+) -> None:
+    """Say what became of a FROZEN order; the venue is asked once more, and must not contradict.
+
+    Example: perennial resolve 0123456789abcdef0123456789abcdef --as absent --reason "not in the venue's list" --json
+    """
+    from trading.orders.guarding import Resolution, Verdict
+
+    allowed = ", ".join(one.value for one in Verdict)
+    if verdict not in set(Verdict):
+        raise Refusal(f"--as {verdict!r} is unknown: allowed are {allowed}")
+    word = Resolution(
+        operation_id=operation_id,
+        client_order_id=order,
+        verdict=Verdict(verdict),
+        who=person_of(who),
+        reason=_reason(reason),
+    )
+
+    async def said() -> HandDone:
+        from workers import operator
+
+        async with running_place(settings_or_refusal(), verb="resolve") as place:
+            return await operator.resolve_order(place, word)
+
+    _conclude(_said(said), as_json=json)
+
+
 def leave(
     account: Account,
     symbol: Annotated[str, typer.Argument(help="for example BTC/USDT")],
@@ -249,5 +283,6 @@ COMMANDS = {
     "halt": command("halt", halt),
     "flatten": command("flatten", flatten),
     "exit": command("exit", leave),
+    "resolve": command("resolve", resolve),
     "audit": group("audit", {"list": list_audit}, help_text="Who did what, when and why."),
 }

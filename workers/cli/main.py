@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "halt": ("workers.cli.hands", "Refuse new entries at once, cancel resting ones, keep stops"),
     "flatten": ("workers.cli.hands", "Sell all that an account holds"),
     "exit": ("workers.cli.hands", "Leave one symbol"),
+    "resolve": ("workers.cli.hands", "Say what became of an order that is frozen"),
     "audit": ("workers.cli.hands", "List who did what, when and why"),
     "reconcile": ("workers.cli.reconcile", "Compare the ledger with the venue"),
     "plan": ("workers.cli.plan", "Show a day's plan"),
