@@ -73,3 +73,8 @@ def client_order_id(
     """
     facts = ("order", ledger, account, decision, leg, str(slice_number), str(revision))
     return content_hash("|".join(facts))[:32]
+
+
+def order_list_id(lead: str) -> str:
+    """The venue's client id of the order list that the order `lead` leads."""
+    return content_hash(f"list|{lead}")[:32]

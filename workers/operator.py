@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from activities.store.open import Store
     from activities.store.port import AuditEntry
     from trading.decision.approval import PersonAnswer, ProposedTrade
-    from trading.orders.guarding import Resolution
+    from trading.orders.wishes import Resolution
     from workflows.protocol import Hand, HandDone
 
 CAPITAL_USD = Decimal(1_000_000)

@@ -14,10 +14,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.exchange.port import AwaitChange, AwaitMarket
     from trading.decision.story import order_story
     from trading.orders.entries import summed, unguarded
-    from trading.orders.guarding import GuardState, Resolution
+    from trading.orders.guarding import GuardState
     from trading.orders.models import OrderReport, OrderRequest, OrderStatus
     from trading.orders.sending import wants_the_gate_again
     from trading.orders.slicing import Slice, permitted_again, sliced
+    from trading.orders.wishes import Resolution
     from trading.risk.wishes import asked_again
     from workflows.clock import MarketTime
     from workflows.gate_asking import ask_the_gate
@@ -198,6 +199,8 @@ class OrderExecution:
             stop_price=self._request.stop_price,
             target_price=self._request.target_price,
             exit_at=self._request.exit_at,
+            terms=self._request.terms,
+            exits=self._order.beside,
         )
         for _ in range(GUARD_ATTEMPTS):
             await self._ensure_guard()

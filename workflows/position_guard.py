@@ -14,17 +14,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.store.calls import STORE_CALL, HandRecord, OutcomeRecord, StoreCalls
     from trading.decision.story import guard_story
     from trading.ledger.outcome import trade_outcome
-    from trading.orders.guarding import (
-        REFUSED_SALES,
-        STOP_REFUSED,
-        Expect,
-        GuardState,
-        LeaveRequest,
-        ReduceRequest,
-        Resolution,
-        nothing_to_reduce,
-    )
+    from trading.orders.guarding import REFUSED_SALES, STOP_REFUSED, GuardState
     from trading.orders.models import Leg, OrderReport, OrderRequest, OutcomeClass
+    from trading.orders.wishes import Expect, LeaveRequest, ReduceRequest, Resolution, nothing_to_reduce
     from workflows.clock import MarketTime
     from workflows.holding import position_in
     from workflows.names import OUTCOME, Signal, Update
@@ -178,9 +170,25 @@ class PositionGuard:
         touched = {event.client_order_id for event in self._time.events() if event.kind == "order"} | self._changed
         self._crossed |= {event.level_id for event in self._time.events() if event.level_id is not None}
         self._changed = set()
+        seen: set[str] = set()
         for order in self._state.at_the_venue:
-            if order.client_order_id in touched:
-                self._take_report(order, await self._venue.sync(order.key))
+            if order.client_order_id in touched - seen:
+                report = await self._venue.sync(order.key)
+                seen |= {leg.client_order_id for leg in report.legs}
+                self._take_report(order, report)
+        self._follow_the_price()
+
+    def _follow_the_price(self) -> None:
+        """Raise the stop, sell the first share, or give a triggered stop its last seconds, as levels were crossed."""
+        state = self._state
+        if state.plan is None or not state.is_watched_in_time:
+            return
+        if state.next_trail is not None and self._level_id(f"trail-{state.next_trail[1].steps}") in self._crossed:
+            self._take_state(state.followed(state.next_trail[1]))
+        if self._level_id("first") in self._crossed and state.first_target is not None:
+            self._take_state(self._state.taking_a_share())
+        if self._level_id("stop") in self._crossed and state.limits_its_stop and self._time.known is not None:
+            self._take_state(self._state.triggered(self._time.known))
 
     async def _act(self) -> None:
         """Do what is due, until nothing is: exits first, for protection of what is being sold would lock it."""
@@ -223,7 +231,7 @@ class PositionGuard:
         plan = self._state.plan
         if plan is None or self._state.leaving is not None or self._state.tradable <= 0:
             return
-        crossed = self._target_level(plan) in self._crossed
+        crossed = self._level_id() in self._crossed
         reason = self._state.reason_to_leave(now=self._time.known, target_crossed=crossed)
         if reason is not None:
             _, leg = reason
@@ -237,19 +245,19 @@ class PositionGuard:
         if self._state.refuses_stops:
             return
         await self._know_the_lot()
-        stop = self._state.stop
-        if self._state.is_protected_by(stop):
+        if self._state.is_protected:
             return
-        if stop is not None:
-            await self._withdraw_stop()
+        await self._withdraw_stop()
         wanted = self._state.tradable
         if wanted == 0 or self._state.frozen is not None:
             return
-        order = self._order(leg=Leg.STOP, decision=plan.decision_id, quantity=wanted, stop_price=plan.stop_price)
+        state, order = self._state.protecting(self._request, now=self._time.now)
+        self._take_state(state)
         report = await self._venue.place(order, f"{order.leg.value} {order.quantity:f}")
-        self._set(stop=order)
+        self._set(stop=order, target=next(iter(order.beside), None))
         self._take_report(order, report)
         if report.outcome is OutcomeClass.REFUSED:
+            self._set(target=None)
             if self._state.refused_sales >= REFUSED_SALES:
                 self._take_state(self._state.without_a_stop())
                 return
@@ -258,34 +266,28 @@ class PositionGuard:
 
     async def _withdraw_stop(self) -> None:
         """Cancel the stop and take in what it sold meanwhile; afterwards nothing of ours locks the position."""
-        stop = self._state.stop
-        if stop is None:
-            return
-        report = await self._venue.cancel(stop.key, "cancel stop")
-        self._take_report(stop, report)
+        while (resting := self._state.stop or self._state.target) is not None:
+            report = await self._venue.cancel(resting.key, f"cancel {resting.leg.value}")
+            self._take_report(resting, report)
+            if not report.is_terminal:
+                return
 
     async def _sell(self, quantity: Decimal, *, leg: Leg, decision: str) -> OrderReport | None:
         """Sell at market what can be sold of `quantity`; never beside a stop that is unknown."""
         await self._withdraw_stop()
         await self._know_the_lot()
         state = self._state
-        if state.plan is None or state.frozen is not None or state.stop is not None:
+        if state.plan is None or state.frozen is not None or state.stop is not None or state.target is not None:
             return None
         amount = state.tradable_of(quantity)
         if amount == 0:
             return None
-        order = self._order(leg=leg, decision=decision, quantity=amount, stop_price=None)
+        state, order = state.selling(self._request, leg=leg, decision=decision, quantity=amount, now=self._time.now)
+        self._take_state(state)
         report = await self._venue.place(order, f"{order.leg.value} {order.quantity:f}")
         self._set(leaving=order, exit_reason=None)
         self._take_report(order, report)
         return report
-
-    def _order(self, *, leg: Leg, decision: str, quantity: Decimal, stop_price: Decimal | None) -> OrderRequest:
-        state, order = self._state.ordering(
-            self._request, leg=leg, decision=decision, quantity=quantity, stop_price=stop_price, now=self._time.now
-        )
-        self._take_state(state)
-        return order
 
     def _take_report(self, order: OrderRequest, report: OrderReport) -> None:
         self._take_state(self._state.taken(order, report))
@@ -305,22 +307,40 @@ class PositionGuard:
         except ApplicationError:
             workflow.logger.info("%s is gone; the reduction was made without it", wish.owner)
 
-    def _target_level(self, plan: Expect) -> str:
-        return f"{workflow.info().workflow_id}#{plan.client_order_id}"
+    def _level_id(self, what: str = "") -> str:
+        """A level of the newest filled entry: its target, or the one named."""
+        plan = self._state.plan
+        entry = plan.client_order_id if plan is not None else ""
+        return "#".join((workflow.info().workflow_id, entry, *([what] if what else ())))
 
     def _levels(self) -> tuple[Level, ...]:
-        plan = self._state.plan
-        if plan is None or plan.target_price is None or not self._state.is_watched_in_time:
+        """Prices that wake the guard: a target that does not rest at the venue, the next trail, a share to sell."""
+        plan, state = self._state.plan, self._state
+        if plan is None or not state.is_watched_in_time:
             return ()
-        return (
+        above = {
+            "": plan.target_price if state.target is None else None,
+            "first": state.first_target,
+        }
+        if state.next_trail is not None:
+            above[f"trail-{state.next_trail[1].steps}"] = state.next_trail[0]
+        since = state.entries[plan.client_order_id].observed_at
+        levels = [
             Level(
-                id=self._target_level(plan),
+                id=self._level_id(what),
                 symbol=self._request.symbol,
                 direction="above",
-                price=plan.target_price,
-                after_candle_of=self._state.entries[plan.client_order_id].observed_at,
-            ),
-        )
+                price=price,
+                after_candle_of=since,
+            )
+            for what, price in above.items()
+            if price is not None
+        ]
+        if state.limits_its_stop and state.stop_due is None and state.stop_price is not None:
+            levels.append(
+                Level(id=self._level_id("stop"), symbol=self._request.symbol, direction="below", price=state.stop_price)
+            )
+        return tuple(levels)
 
     def _watched(self) -> Watched:
         return Watched(
@@ -334,7 +354,7 @@ class PositionGuard:
         """The market times at which something is to be done without any other news."""
         plan, state = self._state.plan, self._state
         exit_at = plan.exit_at if plan is not None and state.is_watched_in_time else None
-        return [at for at in (exit_at, state.retry_at) if at is not None]
+        return [at for at in (exit_at, state.retry_at, state.stop_due) if at is not None]
 
     async def _wait(self) -> None:
         """Until something happened: a tick in a campaign; else news, a fill, a level or a time at the venue."""

@@ -11,13 +11,13 @@ from activities.exchange.port import ClockEvent, Level
 from activities.exchange.reconcile import Reconciliation
 from trading.contract import Contract, Utc
 from trading.decision.models import DecisionHead, DecisionSummary
-from trading.orders.guarding import Expect as Expect
-from trading.orders.guarding import Guarded
 from trading.orders.guarding import GuardState as GuardState
-from trading.orders.guarding import LeaveRequest as LeaveRequest
-from trading.orders.guarding import ReduceRequest as ReduceRequest
 from trading.orders.models import OrderReport, OrderRequest
 from trading.orders.slicing import Slice
+from trading.orders.wishes import ExitTerms, Guarded
+from trading.orders.wishes import Expect as Expect
+from trading.orders.wishes import LeaveRequest as LeaveRequest
+from trading.orders.wishes import ReduceRequest as ReduceRequest
 from trading.planning.hours import MarketHours
 from trading.risk.models import Exposure, GateAnswer, GateRequest, Mode, Permit
 from trading.watching.models import WatchedTrigger, Watchlist
@@ -174,6 +174,7 @@ class ExecutionRequest(Contract):
     expires_at: Utc
     slices: tuple[Slice, ...] = ()
     passage: GatePassage | None = None
+    terms: ExitTerms = ExitTerms()
     owner: str = Field(description="the workflow that is told when the order is placed")
     coordinator: str | None = None
 

@@ -13,6 +13,7 @@ import httpx
 from activities.exchange.binance_session import BinanceSession, CredentialSource, Reply, describe, milliseconds
 from activities.exchange.binance_wire import (
     order_fields,
+    order_list,
     to_account,
     to_fill,
     to_limits,
@@ -20,7 +21,14 @@ from activities.exchange.binance_wire import (
     to_rules,
     venue_symbol,
 )
-from activities.exchange.port import PreparedOrder, RealmRefused, VenueAnswer, VenueRefused, VenueUnavailable
+from activities.exchange.port import (
+    PreparedLeg,
+    PreparedOrder,
+    RealmRefused,
+    VenueAnswer,
+    VenueRefused,
+    VenueUnavailable,
+)
 from trading.orders.answers import Answered, classify
 from trading.orders.models import (
     BookTop,
@@ -32,7 +40,7 @@ from trading.orders.models import (
     VenueAccount,
     VenueOrder,
 )
-from trading.orders.quantise import Unsendable, quantise
+from trading.orders.quantise import Quantised, Unsendable, quantise
 
 RECEIVE_WINDOW_S = Decimal(3)
 ENGINE_TIMEOUT_S = Decimal(10)
@@ -41,6 +49,14 @@ READ_LAG_S = Decimal(5)
 
 RULES_TTL_S = 3600.0
 PAGE = 1000
+_ORDER = "/api/v3/order"
+
+
+def _on_grid(order: OrderRequest, rules: SymbolRules, reference_price: Decimal | None) -> Quantised:
+    cut = quantise(order, rules, reference_price=reference_price)
+    if isinstance(cut, Unsendable):
+        raise VenueRefused(f"{cut.code}: {cut.message}")
+    return cut
 
 
 class ReadsMarketTime(Protocol):
@@ -142,15 +158,16 @@ class BinanceExchange:
         reference_price = order.expected_price
         if reference_price is None and order.price is None and order.stop_price is None:
             reference_price = (await self.book_top(order.symbol)).mid
-        cut = quantise(order, rules, reference_price=reference_price)
-        if isinstance(cut, Unsendable):
-            raise VenueRefused(f"{cut.code}: {cut.message}")
+        cut, *others = [_on_grid(one, rules, reference_price) for one in (order, *order.beside)]
+        path, fields = _ORDER, order_fields(order, cut)
+        if order.beside:
+            path, fields = order_list(order, (cut, *others))
         signed_at = await self._session.venue_now()
         window_s = timedelta(seconds=float(self._receive_window_s))
         return PreparedOrder(
             key=order.key,
             fields=(
-                *order_fields(order, cut),
+                *fields,
                 ("recvWindow", str(int(self._receive_window_s * 1000))),
                 ("timestamp", str(milliseconds(signed_at))),
             ),
@@ -161,6 +178,16 @@ class BinanceExchange:
             quantity=cut.quantity,
             price=cut.price,
             stop_price=cut.stop_price,
+            path=path,
+            beside=tuple(
+                PreparedLeg(
+                    client_order_id=leg.client_order_id,
+                    quantity=None if order.raises_exposure else other.quantity,
+                    price=other.price,
+                    stop_price=other.stop_price,
+                )
+                for leg, other in zip(order.beside, others, strict=True)
+            ),
         )
 
     async def send(self, prepared: PreparedOrder, *, protective: bool) -> VenueAnswer:
@@ -178,9 +205,9 @@ class BinanceExchange:
                 retry_after_s=Decimal(0),
             )
         reply = await self._session.act(
-            "POST", "/api/v3/order", prepared.fields, account=key.account, protective=protective
+            "POST", prepared.path, prepared.fields, account=key.account, protective=protective
         )
-        return self._answer(reply, key)
+        return self._answer(reply, key, beside=tuple(leg.client_order_id for leg in prepared.beside))
 
     async def find(self, key: OrderKey) -> VenueOrder | None:
         self._check_realm(key.realm, key.venue)
@@ -193,19 +220,22 @@ class BinanceExchange:
             raise
         return self._seen(key.account, payload, key.symbol)
 
-    async def cancel(self, key: OrderKey) -> VenueAnswer:
+    async def cancel(self, key: OrderKey, *, list_client_order_id: str | None = None) -> VenueAnswer:
         self._check_realm(key.realm, key.venue)
         try:
             stamped_at = await self._session.venue_now()
         except (VenueUnavailable, VenueRefused) as error:
             return VenueAnswer(outcome=OutcomeClass.NOT_SENT, message=str(error))
+        named, path = ("origClientOrderId", key.client_order_id), _ORDER
+        if list_client_order_id is not None:
+            named, path = ("listClientOrderId", list_client_order_id), "/api/v3/orderList"
         fields = (
             ("symbol", venue_symbol(key.symbol)),
-            ("origClientOrderId", key.client_order_id),
+            named,
             ("recvWindow", str(int(self._receive_window_s * 1000))),
             ("timestamp", str(milliseconds(stamped_at))),
         )
-        reply = await self._session.act("DELETE", "/api/v3/order", fields, account=key.account, protective=True)
+        reply = await self._session.act("DELETE", path, fields, account=key.account, protective=True)
         return self._answer(reply, key)
 
     async def open_orders(self, account: str, symbol: str | None = None) -> tuple[VenueOrder, ...]:
@@ -268,14 +298,22 @@ class BinanceExchange:
         self._stopped = None
         return payload
 
-    def _answer(self, reply: Reply, key: OrderKey) -> VenueAnswer:
+    def _answer(self, reply: Reply, key: OrderKey, *, beside: tuple[str, ...] = ()) -> VenueAnswer:
+        """The answer's meaning. A list that lacks one of its orders cannot be read: it is asked about."""
         answered, order = reply.answered, None
+        others: tuple[VenueOrder, ...] = ()
         if reply.held_s is not None:
             return VenueAnswer(outcome=OutcomeClass.NOT_PROCESSED, message=answered.message, retry_after_s=reply.held_s)
         if answered.is_order and answered.http_status == 200:
             try:
-                order = self._seen(key.account, reply.payload, key.symbol)
-            except (KeyError, ValueError, ArithmeticError, TypeError) as error:
+                told = {
+                    seen.client_order_id: seen
+                    for row in reply.payload.get("orderReports", (reply.payload,))
+                    for seen in (self._seen(key.account, row, key.symbol),)
+                }
+                order, others = told[key.client_order_id], tuple(told[name] for name in beside)
+            except (KeyError, ValueError, ArithmeticError, TypeError, AttributeError) as error:
+                order = None
                 answered = Answered(http_status=200, message=f"an order that cannot be read: {error!r}")
         meaning = classify(answered)
         if meaning.stops_venue:
@@ -283,6 +321,7 @@ class BinanceExchange:
         return VenueAnswer(
             outcome=meaning.outcome,
             order=order,
+            beside=others,
             code=answered.code,
             http_status=answered.http_status,
             message=describe(answered) if order is None else "",

@@ -180,7 +180,7 @@ class BinanceSession:
             http_status=response.status_code,
             code=code if isinstance(code, int) and code < 0 else None,
             message=str(error.get("msg", "")) if error else ("" if payload is not None else response.text[:200]),
-            is_order=isinstance(payload, dict) and "orderId" in payload,
+            is_order=isinstance(payload, dict) and ("orderId" in payload or "orderReports" in payload),
         )
         retry_after_s = _seconds(response.headers.get("Retry-After"))
         if response.status_code in (418, 429):

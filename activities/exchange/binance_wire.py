@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -25,8 +25,8 @@ from trading.orders.quantise import Quantised
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEEDS_TIME_IN_FORCE = frozenset({OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
-_STATUSES = {"PENDING_NEW": OrderStatus.NEW, "PENDING_CANCEL": OrderStatus.NEW}
-"""Statuses that say no more than that the order is there and not filled."""
+_STATUSES = {"PENDING_CANCEL": OrderStatus.NEW}
+"""A status that says no more than that the order is there and not filled."""
 
 Json = Mapping[str, Any]
 
@@ -53,6 +53,47 @@ def order_fields(order: OrderRequest, cut: Quantised) -> tuple[tuple[str, str], 
         fields.append(("icebergQty", plain(order.iceberg_quantity)))
     fields += [("newClientOrderId", order.client_order_id), ("newOrderRespType", "RESULT")]
     return tuple(fields)
+
+
+def order_list(order: OrderRequest, cuts: Sequence[Quantised]) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Path and parameters of the list that `order` leads, without window and timestamp; `cuts` in the list's order.
+
+    An entry leads an OPO (stop) or OPOCO (stop and target): the venue sizes the exits by what the entry brought. A
+    stop leads an OCO with its target.
+    """
+    fields = [("symbol", venue_symbol(order.symbol)), ("listClientOrderId", order.list_client_order_id or "")]
+    legs = list(zip((order, *order.beside), cuts, strict=True))
+    if order.raises_exposure:
+        fields += _leg_fields("working", *legs[0], side=True, quantity=True)
+        if len(legs) == 2:
+            name, pair = "opo", []
+            fields += _leg_fields("pending", *legs[1], side=True)
+        else:
+            name, pair = "opoco", [("pendingAbove", legs[2]), ("pendingBelow", legs[1])]
+            fields.append(("pendingSide", legs[1][0].side.value))
+    else:
+        name, pair = "oco", [("above", legs[1]), ("below", legs[0])]
+        fields += [("side", order.side.value), ("quantity", plain(legs[0][1].quantity))]
+    for prefix, (leg, cut) in pair:
+        fields += _leg_fields(prefix, leg, cut)
+    return f"/api/v3/orderList/{name}", (*fields, ("newOrderRespType", "RESULT"))
+
+
+def _leg_fields(
+    prefix: str, leg: OrderRequest, cut: Quantised, *, side: bool = False, quantity: bool = False
+) -> list[tuple[str, str]]:
+    fields = [("Type", leg.type.value), ("ClientOrderId", leg.client_order_id)]
+    if side:
+        fields.append(("Side", leg.side.value))
+    if quantity:
+        fields.append(("Quantity", plain(cut.quantity)))
+    if cut.price is not None:
+        fields.append(("Price", plain(cut.price)))
+    if cut.stop_price is not None:
+        fields.append(("StopPrice", plain(cut.stop_price)))
+    if leg.type in _NEEDS_TIME_IN_FORCE:
+        fields.append(("TimeInForce", (leg.time_in_force or TimeInForce.GTC).value))
+    return [(prefix + name, value) for name, value in fields]
 
 
 def to_order(payload: Json, symbol: str) -> VenueOrder:

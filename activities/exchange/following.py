@@ -13,13 +13,13 @@ from activities.exchange.port import (
     Level,
     MarketNews,
     ResolveOrder,
+    VenueAnswer,
     VenueRefused,
     VenueUnavailable,
     WatchedOrder,
 )
 from activities.exchange.recording import ASK_EVERY_S, Pause, record_found, with_fills
 from activities.store.port import Intent, OrderJournal
-from trading.orders.guarding import Verdict
 from trading.orders.models import (
     TERMINAL,
     BookTop,
@@ -29,6 +29,7 @@ from trading.orders.models import (
     OutcomeClass,
     VenueOrder,
 )
+from trading.orders.wishes import Verdict
 
 POLL_EVERY_S = 1.0
 """An order query weighs 4 of 6,000 a minute: one a second leaves room for twenty orders followed at once."""
@@ -71,12 +72,13 @@ class OrderFollowing:
 
         `-2011` is asked about: the order may be done, or the cancel may have overtaken its own order, in which case it
         is sent again until the order's horizon has passed. An order absent after that never came to be: `REFUSED`.
+        One of a list is cancelled as a list, with every open order of it.
         """
         while True:
             intent = await self._intent(key)
             if intent.report is not None and intent.report.is_terminal:
                 return intent.report
-            answer = await self._exchange.cancel(key)
+            answer = await self._cancelled_at_the_venue(intent)
             if answer.outcome is OutcomeClass.REFUSED:
                 raise VenueRefused(f"cancel of {key.client_order_id}: {answer.message}", code=answer.code)
             if answer.outcome in (OutcomeClass.NOT_PROCESSED, OutcomeClass.NOT_SENT):
@@ -114,6 +116,12 @@ class OrderFollowing:
             why = f"absent, says {word.who}: {word.reason}"
             return await self._journal.record_status(key, OrderStatus.REFUSED, reason=why)
         return _kept(intent)
+
+    async def _cancelled_at_the_venue(self, intent: Intent) -> VenueAnswer:
+        request = intent.request
+        if request.list_client_order_id is None:
+            return await self._exchange.cancel(request.key)
+        return await self._exchange.cancel(request.key, list_client_order_id=request.list_client_order_id)
 
     async def await_change(self, wait: AwaitChange) -> OrderReport:
         """The order as soon as it differs from what was seen, or as it is at `until` or after ten minutes."""

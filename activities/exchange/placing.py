@@ -148,7 +148,7 @@ class OrderPlacement:
             await self._journal.record_answer(request.key, _as_recorded(answer, send))
             match answer.outcome:
                 case OutcomeClass.ACCEPTED if answer.order is not None:
-                    return await self._record(request, answer.order, send.prepared)
+                    return await self._record(request, answer.order, send.prepared, told=answer.beside)
                 case OutcomeClass.REFUSED if send.is_beside_another:
                     send.refusal = answer
                     return await self._ask(request, send)
@@ -266,8 +266,10 @@ class OrderPlacement:
 
     # -- what is written down ----------------------------------------------------------------------------------------
 
-    async def _record(self, request: OrderRequest, found: VenueOrder, prepared: PreparedOrder) -> OrderReport:
-        return await record_found(self._exchange, self._journal, request, found, prepared, pause=self._pause)
+    async def _record(
+        self, request: OrderRequest, found: VenueOrder, prepared: PreparedOrder, *, told: tuple[VenueOrder, ...] = ()
+    ) -> OrderReport:
+        return await record_found(self._exchange, self._journal, request, found, prepared, pause=self._pause, told=told)
 
     async def _refused(self, request: OrderRequest, why: str, answer: VenueAnswer | None = None) -> OrderReport:
         report = await self._journal.record_status(request.key, OrderStatus.REFUSED, reason=why)
@@ -321,7 +323,7 @@ def _may_be_sent_beside(request: OrderRequest) -> bool:
 
 
 def _other_request(request: OrderRequest, kept: OrderRequest) -> str:
-    names = ("symbol", "side", "type", "quantity", "price", "stop_price", "account", "leg")
+    names = ("symbol", "side", "type", "quantity", "price", "stop_price", "account", "leg", "led_by", "beside")
     return "; ".join(
         f"{name} {getattr(request, name)} is not {getattr(kept, name)}"
         for name in names

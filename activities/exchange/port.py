@@ -10,7 +10,6 @@ from typing import Protocol
 from pydantic import Field
 
 from trading.contract import Contract, Utc
-from trading.orders.guarding import Resolution
 from trading.orders.models import (
     Balance,
     BookTop,
@@ -23,6 +22,16 @@ from trading.orders.models import (
     VenueAccount,
     VenueOrder,
 )
+from trading.orders.wishes import Resolution
+
+
+class PreparedLeg(Contract):
+    """A leg of an order list as it is sent with its lead; its quantity is `None` where the venue works it out."""
+
+    client_order_id: str
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
 
 
 class PreparedOrder(Contract):
@@ -40,6 +49,8 @@ class PreparedOrder(Contract):
     quantity: Decimal | None = Field(default=None, description="as sent, on the symbol's grid; so are both prices")
     price: Decimal | None = None
     stop_price: Decimal | None = None
+    path: str = Field(default="/api/v3/order", description="where it is sent: an order, or a kind of order list")
+    beside: tuple[PreparedLeg, ...] = ()
 
 
 class VenueAnswer(Contract):
@@ -47,6 +58,7 @@ class VenueAnswer(Contract):
 
     outcome: OutcomeClass
     order: VenueOrder | None = None
+    beside: tuple[VenueOrder, ...] = Field(default=(), description="the other orders of its list")
     code: int | None = None
     http_status: int | None = None
     message: str = ""
@@ -108,7 +120,9 @@ class Exchange(Protocol):
         """The order by client id, or `None` where the venue knows none now. Raises `VenueUnavailable`."""
         ...
 
-    async def cancel(self, key: OrderKey) -> VenueAnswer: ...
+    async def cancel(self, key: OrderKey, *, list_client_order_id: str | None = None) -> VenueAnswer:
+        """Cancel the order, or with it every open order of its list."""
+        ...
 
     async def open_orders(self, account: str, symbol: str | None = None) -> tuple[VenueOrder, ...]: ...
 

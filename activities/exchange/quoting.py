@@ -64,7 +64,10 @@ class QuoteCalls:
                 min_quantity=rules.min_quantity,
                 min_notional_usd=rules.min_notional_usd,
                 has_stop_loss=OrderType.STOP_LOSS in rules.order_types,
+                tick_size=rules.tick_size,
             ),
             tick_size=rules.tick_size,
             max_quantity=min(rules.max_quantity, rules.max_market_quantity or rules.max_quantity),
+            opo_allowed=rules.opo_allowed,
+            oco_allowed=rules.oco_allowed,
         )

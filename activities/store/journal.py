@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, RowMapping, and_, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.exchange.port import PreparedOrder, VenueAnswer
+from activities.exchange.port import PreparedLeg, PreparedOrder, VenueAnswer
 from activities.store.engine import Database
 from activities.store.holdings import take_fills
 from activities.store.port import Intent, IntentRefused
@@ -32,6 +33,7 @@ from trading.orders.models import (
 from trading.risk.models import Mode
 
 REQUEST_COLUMNS = tuple(OrderRequest.model_fields)
+_BESIDE = TypeAdapter(tuple[OrderRequest, ...])
 
 
 class JournalRows:
@@ -51,6 +53,10 @@ class JournalRows:
                 if request.raises_exposure:
                     await _check_gate(connection, request)
                 await self._database.add(connection, OrderRow, _intent_values(request, prepared))
+                for leg, sent in zip(request.beside, prepared.beside, strict=True):
+                    await self._database.add(
+                        connection, OrderRow, _intent_values(leg, _prepared_leg(prepared, leg, sent))
+                    )
                 row = await _find(connection, request.key)
                 assert row is not None, "a row that was inserted or was in the way is there"
             elif request.raises_exposure and row["sends"] == 0:
@@ -87,6 +93,7 @@ class JournalRows:
             values: dict[str, Any] = {"outcome": answer.outcome.value, "reason": answer.message}
             if answer.outcome is OutcomeClass.REFUSED and row["status"] == OrderStatus.INTENDED.value:
                 values |= {"status": OrderStatus.REFUSED.value, "code": answer.code}
+                await connection.execute(update(OrderRow).where(_led_by(key)).values(**values))
             await connection.execute(update(OrderRow).where(_at(key)).values(**values))
 
     async def record_order(self, key: OrderKey, order: VenueOrder, fills: Sequence[Fill]) -> OrderReport:
@@ -112,6 +119,8 @@ class JournalRows:
                 return report_of(row)
             values = {"status": status.value, "reason": reason}
             await connection.execute(update(OrderRow).where(_at(key)).values(**values))
+            if status is OrderStatus.REFUSED:
+                await connection.execute(update(OrderRow).where(_led_by(key)).values(**values))
             return report_of({**row, **values})
 
 
@@ -119,6 +128,22 @@ def _at(key: OrderKey) -> ColumnElement[bool]:
     return and_(
         OrderRow.realm == key.realm, OrderRow.account == key.account, OrderRow.client_order_id == key.client_order_id
     )
+
+
+def _led_by(key: OrderKey) -> ColumnElement[bool]:
+    """The orders that went with this one and of which the venue has said nothing: they share its refusal."""
+    return and_(
+        OrderRow.realm == key.realm,
+        OrderRow.account == key.account,
+        OrderRow.led_by == key.client_order_id,
+        OrderRow.status == OrderStatus.INTENDED.value,
+    )
+
+
+def _prepared_leg(prepared: PreparedOrder, leg: OrderRequest, sent: PreparedLeg) -> PreparedOrder:
+    """How a leg left: inside its lead's request, whose fields are kept once."""
+    changes = {"key": leg.key, "fields": (), "beside": ()}
+    return prepared.model_copy(update=changes | sent.model_dump(exclude={"client_order_id"}))
 
 
 def _unknown(key: OrderKey) -> ValueError:
@@ -194,7 +219,8 @@ async def _check_gate(connection: AsyncConnection, request: OrderRequest) -> Non
 
 def _intent_values(request: OrderRequest, prepared: PreparedOrder) -> dict[str, Any]:
     return {
-        **request.model_dump(mode="python"),
+        **request.model_dump(mode="python", exclude={"beside"}),
+        "beside": _BESIDE.dump_json(request.beside).decode() if request.beside else "",
         "status": OrderStatus.INTENDED.value,
         "code": None,
         "venue_order_id": None,
@@ -279,7 +305,8 @@ def fill_of(row: RowMapping) -> Fill:
 
 
 def intent_of(row: RowMapping) -> Intent:
-    request = OrderRequest(**{name: row[name] for name in REQUEST_COLUMNS})
+    beside = _BESIDE.validate_json(row["beside"]) if row["beside"] else ()
+    request = OrderRequest(**{name: row[name] for name in REQUEST_COLUMNS} | {"beside": beside})
     status = OrderStatus(row["status"])
     return Intent(
         request=request,

@@ -203,6 +203,8 @@ class OrderRow(Row):
     collar_high: Mapped[Decimal | None]
     worst_price: Mapped[Decimal | None]
     iceberg_quantity: Mapped[Decimal | None]
+    led_by: Mapped[str | None]
+    beside: Mapped[str]
     status: Mapped[str]
     code: Mapped[int | None]
     venue_order_id: Mapped[str | None]

@@ -36,6 +36,9 @@ class FakeJournal:
         if kept is not None:
             return kept
         self._check_gate(request)
+        for leg, sent in zip(request.beside, prepared.beside, strict=True):
+            alone = prepared.model_copy(update={"key": leg.key, "fields": (), "beside": ()} | sent.model_dump())
+            self._keep(Intent(request=leg, prepared=alone, status=OrderStatus.INTENDED, sends=0))
         return self._keep(Intent(request=request, prepared=prepared, status=OrderStatus.INTENDED, sends=0))
 
     async def record_resend(self, key: OrderKey, prepared: PreparedOrder) -> Intent:
@@ -83,6 +86,9 @@ class FakeJournal:
             observed_at=intent.request.as_of,
         )
         self._report(key, report)
+        for leg in intent.request.beside if status is OrderStatus.REFUSED else ():
+            if self.intents[leg.client_order_id].status is OrderStatus.INTENDED:
+                await self.record_status(leg.key, status, reason=reason)
         return report
 
     def _check_gate(self, request: OrderRequest) -> None:

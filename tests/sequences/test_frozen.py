@@ -16,8 +16,8 @@ from temporalio.client import WorkflowUpdateFailedError
 from activities.exchange.binance_session import Reply
 from activities.exchange.port import VenueAnswer
 from trading.orders.answers import Answered
-from trading.orders.guarding import LeaveRequest, Resolution, Verdict
 from trading.orders.models import OrderStatus, OrderType, OutcomeClass
+from trading.orders.wishes import LeaveRequest, Resolution, Verdict
 from workflows.names import Signal, Update
 from workflows.order_execution import OrderExecution
 from workflows.protocol import HandDone

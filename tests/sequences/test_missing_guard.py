@@ -14,7 +14,7 @@ from fakes.sequence_house import SequenceHouse
 from fakes.told_market import OPENS_AT
 from temporalio.client import WorkflowExecutionStatus
 
-from trading.orders.guarding import ReduceRequest
+from trading.orders.wishes import ReduceRequest
 from workflows.names import Signal
 
 pytestmark = pytest.mark.temporal

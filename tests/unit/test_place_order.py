@@ -31,9 +31,9 @@ from activities.exchange.port import (
     VenueUnavailable,
     WatchedOrder,
 )
-from trading.orders.guarding import Resolution, Verdict
 from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass, Side
 from trading.orders.sending import wants_the_gate_again
+from trading.orders.wishes import Resolution, Verdict
 
 LIMIT = {"type": OrderType.LIMIT, "price": Decimal(6900)}
 CAMPAIGN = patience_of("replay-march")

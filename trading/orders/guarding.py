@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import Self
 
 from pydantic import Field
 
 from trading.contract import Contract, Utc
-from trading.ids import client_order_id
 from trading.ledger.outcome import position_quantity
 from trading.money import ZERO
-from trading.orders.models import (
-    Leg,
-    Lot,
-    OrderReport,
-    OrderRequest,
-    OrderStatus,
-    OrderType,
-    OutcomeClass,
-    Side,
-)
-from trading.risk.models import Permit
+from trading.orders.exits import ExitLevels, Trail, first_target, next_trail, protection, sale
+from trading.orders.models import Leg, Lot, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass
+from trading.orders.wishes import Expect, Guarded, LeaveRequest, ReduceRequest, Resolution
 
 TARGET = "target"
 TIME_EXIT = "time_exit"
 STOP_REFUSED = "stop_refused"
+STOP_UNFILLED = "stop_unfilled"
+FIRST_TARGET = "first_target"
+
+STOP_FILLS_WITHIN = timedelta(seconds=2)
+"""A stop with a limit that was triggered and is not done after this is cancelled and sold at market (venue.md)."""
 
 REFUSED_SALES = 3
 """So often a sale is tried anew after the venue refused it; then the stop goes back and a person is told."""
@@ -37,63 +32,6 @@ LONGEST_REST = timedelta(hours=1)
 """After refusals the venue is left alone for a minute, then for twice as long each time: a firewall's minute ends."""
 
 
-class Guarded(Contract):
-    """Whose position it is, and where."""
-
-    realm: str
-    venue: str
-    ledger: str
-    account: str
-    symbol: str
-
-
-class Expect(Contract):
-    """An entry is about to be sent: from now on the guard owns what it fills."""
-
-    execution: str
-    decision_id: str
-    client_order_id: str
-    stop_price: Decimal
-    target_price: Decimal | None = None
-    exit_at: Utc | None = None
-
-
-class ReduceRequest(Contract):
-    """A person or a decision wants less of the position: the guard owns the exit."""
-
-    request_id: str
-    decision_id: str
-    permit: Permit | None = None
-    quantity: Decimal
-    owner: str | None = None
-    reason: str
-
-
-class LeaveRequest(Contract):
-    """A person wants out: entries are withdrawn, all that is held is sold, and a rest is sold again."""
-
-    operation_id: str
-    who: str
-    reason: str
-
-
-class Verdict(StrEnum):
-    """What a person found at the venue under a frozen order's client id."""
-
-    FILLED = "filled"
-    ABSENT = "absent"
-
-
-class Resolution(Contract):
-    """A person's word on a frozen order: it is there and ours, or it never came to be. The venue must agree."""
-
-    operation_id: str = ""
-    client_order_id: str
-    verdict: Verdict
-    who: str
-    reason: str
-
-
 class GuardState(Contract):
     """All that a guard carries through continue-as-new.
 
@@ -101,7 +39,9 @@ class GuardState(Contract):
     venue now. The position is what was left before (dust, mostly) and what the reports add up to, net of commission
     charged in the base asset. `withdrawn` are the entries whose executions were asked to cancel them. `frozen` says why
     `frozen_order` waits for a person: its fate is unknown. While `retry_at` lies ahead nothing that the venue refused
-    is tried again.
+    is tried again. `target` rests in one list with the stop where the venue takes both. `trail` is how far the stop
+    has followed the price, `first_target_of` the entry whose first target was sold, `stop_due` the time at which a
+    triggered stop with a limit must be done.
     """
 
     opening: Decimal | None = None
@@ -109,6 +49,10 @@ class GuardState(Contract):
     entries: dict[str, OrderReport] = Field(default_factory=dict)
     exits: dict[str, OrderReport] = Field(default_factory=dict)
     stop: OrderRequest | None = None
+    target: OrderRequest | None = None
+    trail: Trail | None = None
+    first_target_of: str | None = None
+    stop_due: Utc | None = None
     leaving: OrderRequest | None = None
     revision: int = 0
     reduces: tuple[ReduceRequest, ...] = ()
@@ -165,12 +109,12 @@ class GuardState(Contract):
     @property
     def at_the_venue(self) -> tuple[OrderRequest, ...]:
         """Our exit orders that are not final."""
-        return tuple(order for order in (self.stop, self.leaving) if order is not None)
+        return tuple(order for order in (self.stop, self.target, self.leaving) if order is not None)
 
     @property
     def is_finished(self) -> bool:
         """Nothing is expected, nothing is at the venue, nothing above dust is held, nobody waits for an answer."""
-        if not self.expected or self.open_entries or self.stop or self.leaving or self.reduces or self.frozen:
+        if not self.expected or self.open_entries or self.at_the_venue or self.reduces or self.frozen:
             return False
         return self.plan is None or self.tradable == 0
 
@@ -200,22 +144,99 @@ class GuardState(Contract):
             return self.exit_reason, Leg.TARGET if self.exit_reason == TARGET else Leg.EXIT
         if target_crossed:
             return TARGET, Leg.TARGET
+        if self.stop_due is not None and now is not None and now >= self.stop_due:
+            return STOP_UNFILLED, Leg.EXIT
         if plan.exit_at is not None and now is not None and now >= plan.exit_at:
             return TIME_EXIT, Leg.EXIT
         return None
 
-    def is_protected_by(self, stop: OrderRequest | None) -> bool:
-        """Whether `stop` is for exactly what is held, at the plan's price."""
-        plan = self.plan
-        return (
-            stop is not None
-            and plan is not None
-            and (stop.quantity, stop.stop_price)
-            == (
-                self.tradable,
-                plan.stop_price,
-            )
+    @property
+    def stop_price(self) -> Decimal | None:
+        """Where the stop belongs: at the plan's price, or as far up as it has followed."""
+        plan, trail = self.plan, self.trail
+        if plan is None:
+            return None
+        followed = trail is not None and trail.client_order_id == plan.client_order_id
+        return max(plan.stop_price, trail.stop_price) if followed and trail is not None else plan.stop_price
+
+    @property
+    def levels(self) -> ExitLevels:
+        """What rests at the venue for all that is held."""
+        plan, stop_price = self.plan, self.stop_price
+        assert plan is not None
+        assert stop_price is not None
+        return ExitLevels(stop_price=stop_price, target_price=plan.target_price if plan.terms.oco_allowed else None)
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether stop and target at the venue are for what is held, at the prices where they belong.
+
+        A stop may leave dust out: the venue sizes one that came with its entry by what that brought, no order could
+        carry the rest, and the next exit takes it along.
+        """
+        if self.stop is None or self.plan is None:
+            return False
+        left = self.tradable - self.stop.quantity
+        if left < 0 or (left > 0 and (self.lot is None or self.lot.tradable(left, self.plan.stop_price) > 0)):
+            return False
+        at_target = self.target.price if self.target is not None else None
+        return self.tradable > 0 and (self.stop.stop_price, at_target) == (
+            self.levels.stop_price,
+            self.levels.target_price,
         )
+
+    @property
+    def _bought_at(self) -> Decimal | None:
+        plan = self.plan
+        return self.entries[plan.client_order_id].average_price if plan is not None else None
+
+    @property
+    def next_trail(self) -> tuple[Decimal, Trail] | None:
+        """The price that raises the stop next, and the trail from then on."""
+        plan, price = self.plan, self._bought_at
+        if plan is None or price is None:
+            return None
+        mine = self.trail if self.trail is not None and self.trail.client_order_id == plan.client_order_id else None
+        found = next_trail(plan, average_price=price, trail=mine)
+        ended = found is None or (plan.target_price is not None and found[0] >= plan.target_price)
+        return None if ended else found
+
+    @property
+    def first_target(self) -> Decimal | None:
+        """The price at which a share is sold, until it was."""
+        plan, price = self.plan, self._bought_at
+        if plan is None or price is None or self.first_target_of == plan.client_order_id:
+            return None
+        return first_target(plan, average_price=price)
+
+    def followed(self, trail: Trail) -> Self:
+        """The price has come far enough: the stop belongs higher."""
+        return self._with(trail=trail)
+
+    def taking_a_share(self) -> Self:
+        """The first target was reached: its share is to be sold, once. A share or a rest that is dust is not."""
+        plan = self.plan
+        assert plan is not None
+        share = self.tradable * plan.terms.plan.first_target_share
+        taken = self._with(first_target_of=plan.client_order_id)
+        if self.tradable_of(share) == 0 or self.tradable_of(self.position - share) == 0:
+            return taken
+        wish = ReduceRequest(
+            request_id=f"{plan.client_order_id}:{FIRST_TARGET}",
+            decision_id=plan.decision_id,
+            quantity=share,
+            reason=FIRST_TARGET,
+        )
+        return taken._with(reduces=(*self.reduces, wish))
+
+    @property
+    def limits_its_stop(self) -> bool:
+        """Whether the stop, once triggered, may stay unfilled."""
+        return self.stop is not None and self.stop.type is OrderType.STOP_LOSS_LIMIT
+
+    def triggered(self, now: datetime) -> Self:
+        """The price has reached a stop with a limit: it has two seconds to be done."""
+        return self if self.stop_due is not None else self._with(stop_due=now + STOP_FILLS_WITHIN)
 
     @property
     def to_withdraw(self) -> tuple[Expect, ...]:
@@ -241,11 +262,39 @@ class GuardState(Contract):
         """An entry is about to be sent; told twice, it is one."""
         if any(known.client_order_id == entry.client_order_id for known in self.expected):
             return self
-        return self._with(expected=(*self.expected, entry))
+        used = max((order.revision + 1 for order in entry.exits), default=0)
+        return self._with(
+            expected=(*self.expected, entry),
+            revision=max(self.revision, used),
+            lot=self.lot or entry.terms.lot,
+        )
 
     def hearing(self, report: OrderReport) -> Self:
-        """The newest numbers of an entry."""
-        return self._with(entries={**self.entries, report.client_order_id: report})
+        """The newest numbers of an entry, and of the exits that went to the venue with it: they become the guard's."""
+        state = self._with(entries={**self.entries, report.client_order_id: report.model_copy(update={"legs": ()})})
+        exits = {
+            order.client_order_id: order
+            for entry in self.expected
+            if entry.client_order_id == report.client_order_id
+            for order in entry.exits
+        }
+        for leg in report.legs:
+            if leg.client_order_id in exits:
+                state = state._adopting(exits[leg.client_order_id], leg)
+        return state
+
+    def _adopting(self, order: OrderRequest, leg: OrderReport) -> Self:
+        """An exit that the venue placed: told once, it is in its place; what is later asked of it is newer."""
+        known = self.exits.get(order.client_order_id)
+        if leg.status is OrderStatus.PENDING_NEW or (known is not None and known.observed_at >= leg.observed_at):
+            return self
+        if known is None and leg.is_terminal and leg.executed_quantity == 0:
+            return self  # the venue placed none: the guard protects by itself
+        state = self
+        if known is None:
+            sized = order.model_copy(update={"quantity": leg.quantity or order.quantity})
+            state = self._with(**{order.leg.value: sized})
+        return state.taken(order, leg)
 
     def asked_to_leave(self, wish: LeaveRequest) -> Self:
         """A person wants out: sales that the venue refused before are tried again."""
@@ -270,25 +319,33 @@ class GuardState(Contract):
 
         A frozen order freezes the guard until a later report of the same order resolves it.
         """
-        changes: dict[str, object] = {"exits": {**self.exits, order.client_order_id: report}}
+        alone = report.model_copy(update={"legs": ()})
+        changes: dict[str, object] = {"exits": {**self.exits, order.client_order_id: alone}}
         if report.status is OrderStatus.FROZEN:
             changes["frozen"] = report.reason or f"{order.leg.value} order unknown at the venue"
             changes["frozen_order"] = order.client_order_id
         elif self.frozen_order == order.client_order_id:
             changes |= {"frozen": None, "frozen_order": None}
         if report.is_terminal:
-            for place in ("stop", "leaving"):
+            for place in ("stop", "target", "leaving"):
                 held: OrderRequest | None = getattr(self, place)
                 if held is not None and held.client_order_id == order.client_order_id:
                     changes[place] = None
-        if order.leg is not Leg.STOP:
+                    if place == "stop":
+                        changes["stop_due"] = None
+        if order.leg is not Leg.STOP and order.type is OrderType.MARKET:
             if report.outcome is OutcomeClass.REFUSED:
                 changes["refused_sales"] = self.refused_sales + 1
                 if self.refused_sales + 1 >= REFUSED_SALES:
                     changes |= self._resting_from(report.observed_at)
             elif report.executed_quantity > 0:
                 changes |= {"refused_sales": 0, "retry_at": None, "rests": 0}
-        return self._with(**changes)
+        state = self._with(**changes)
+        for leg in report.legs:
+            beside = next((one for one in (self.stop, self.target) if _is(one, leg)), None)
+            if beside is not None:
+                state = state.taken(beside, leg)
+        return state
 
     def _resting_from(self, at: datetime) -> dict[str, object]:
         pause = min(FIRST_REST * 2**self.rests, LONGEST_REST)
@@ -316,49 +373,32 @@ class GuardState(Contract):
             exits={},
             withdrawn=(),
             exit_reason=None,
+            trail=None,
+            first_target_of=None,
         )
 
-    def ordering(
-        self, whose: Guarded, *, leg: Leg, decision: str, quantity: Decimal, stop_price: Decimal | None, now: datetime
+    def protecting(self, whose: Guarded, *, now: datetime) -> tuple[Self, OrderRequest]:
+        """The stop for what is held, leading a list with the target where the venue takes both; never used before."""
+        plan = self.plan
+        assert plan is not None  # nothing is protected before an entry has filled
+        entry = plan if plan.terms.lot is not None or self.lot is None else _with_lot(plan, self.lot)
+        order = protection(whose, entry, quantity=self.tradable, levels=self.levels, revision=self.revision, now=now)
+        return self._with(revision=self.revision + 1), order
+
+    def selling(
+        self, whose: Guarded, *, leg: Leg, decision: str, quantity: Decimal, now: datetime
     ) -> tuple[Self, OrderRequest]:
-        """An exit order under a client id that was never used before: the revision grows with each one."""
-        order = OrderRequest(
-            realm=whose.realm,
-            venue=whose.venue,
-            ledger=whose.ledger,
-            account=whose.account,
-            symbol=whose.symbol,
-            decision_id=decision,
-            leg=leg,
-            revision=self.revision,
-            client_order_id=client_order_id(
-                ledger=whose.ledger,
-                account=whose.account,
-                decision=decision,
-                leg=leg.value,
-                revision=self.revision,
-            ),
-            side=Side.SELL,
-            type=OrderType.STOP_LOSS if stop_price is not None else OrderType.MARKET,
-            quantity=quantity,
-            stop_price=stop_price,
-            as_of=now,
-            expected_price=stop_price,
-        )
+        """A sale at market under a client id that was never used before: the revision grows with each exit."""
+        order = sale(whose, leg=leg, decision=decision, quantity=quantity, revision=self.revision, now=now)
         return self._with(revision=self.revision + 1), order
 
     def _with(self, **changes: object) -> Self:
         return self.model_copy(update=changes)
 
 
-def nothing_to_reduce(wish: ReduceRequest, *, now: datetime) -> OrderReport:
-    """The answer to a wish for less where there was nothing to sell."""
-    return OrderReport(
-        client_order_id=wish.request_id,
-        status=OrderStatus.REFUSED,
-        outcome=OutcomeClass.REFUSED,
-        side=Side.SELL,
-        leg=Leg.EXIT,
-        reason="nothing_to_reduce",
-        observed_at=now,
-    )
+def _is(order: OrderRequest | None, report: OrderReport) -> bool:
+    return order is not None and order.client_order_id == report.client_order_id
+
+
+def _with_lot(entry: Expect, lot: Lot) -> Expect:
+    return entry.model_copy(update={"terms": entry.terms.model_copy(update={"lot": lot})})

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from trading.contract import Contract, Utc
+from trading.ids import order_list_id
 from trading.money import floor_to_step
 
 
@@ -33,11 +34,15 @@ class TimeInForce(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """A venue's status, and ours: `INTENDED` (recorded, perhaps sent), `REFUSED`, `FROZEN` (waits for a person)."""
+    """A venue's status, and ours: `INTENDED` (recorded, perhaps sent), `REFUSED`, `FROZEN` (waits for a person).
+
+    `PENDING_NEW` is a leg of an order list that waits for its working order to fill: it protects nothing yet.
+    """
 
     INTENDED = "INTENDED"
     FROZEN = "FROZEN"
     REFUSED = "REFUSED"
+    PENDING_NEW = "PENDING_NEW"
     NEW = "NEW"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
     FILLED = "FILLED"
@@ -48,7 +53,7 @@ class OrderStatus(StrEnum):
 
 
 RESTING = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
-OPEN = RESTING | {OrderStatus.INTENDED, OrderStatus.FROZEN}
+OPEN = RESTING | {OrderStatus.INTENDED, OrderStatus.FROZEN, OrderStatus.PENDING_NEW}
 TERMINAL = frozenset(OrderStatus) - OPEN
 
 
@@ -87,7 +92,11 @@ class OrderKey(Contract):
 
 
 class OrderRequest(Contract):
-    """An order as the workflow intends it, before the first send; quantities in base units, prices in quote units."""
+    """An order as the workflow intends it, before the first send; quantities in base units, prices in quote units.
+
+    One that leads an order list carries the others in `beside` (the stop first); each of these names it in `led_by`.
+    They go to the venue in one request, under one intent, and are cancelled as one list.
+    """
 
     realm: str
     venue: str
@@ -114,6 +123,14 @@ class OrderRequest(Contract):
     collar_high: Decimal | None = None
     worst_price: Decimal | None = Field(default=None, description="an entry is not sent where it would pay more")
     iceberg_quantity: Decimal | None = Field(default=None, description="the part of a resting entry that shows")
+    led_by: str | None = Field(default=None, description="client id of the order that leads this one's list")
+    beside: tuple[OrderRequest, ...] = ()
+
+    @property
+    def list_client_order_id(self) -> str | None:
+        """The client id of the order list that this order is in; `None` outside of one."""
+        lead = self.client_order_id if self.beside else self.led_by
+        return None if lead is None else order_list_id(lead)
 
     @property
     def key(self) -> OrderKey:
@@ -182,6 +199,8 @@ class OrderReport(Contract):
     code: int | None = None
     reason: str = ""
     observed_at: Utc
+    quantity: Decimal | None = Field(default=None, description="as it rests, where the venue decides it: a list's leg")
+    legs: tuple[OrderReport, ...] = Field(default=(), description="the exits of the same order list")
 
     @property
     def net_base(self) -> Decimal:
@@ -234,6 +253,7 @@ class Lot(Contract):
     min_quantity: Decimal
     min_notional_usd: Decimal
     has_stop_loss: bool = True
+    tick_size: Decimal = Decimal("0.01")
 
     def tradable(self, quantity: Decimal, price: Decimal) -> Decimal:
         """`quantity` floored to the step, or zero where it is dust at `price`."""
@@ -256,6 +276,8 @@ class Quote(Contract):
     lot: Lot
     tick_size: Decimal = Field(default=Decimal(0), description="the grid of prices; 0 where it is not known")
     max_quantity: Decimal | None = Field(default=None, description="the largest order at market, in base units")
+    opo_allowed: bool = False
+    oco_allowed: bool = False
 
 
 class BookTop(Contract):

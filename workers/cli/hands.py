@@ -131,7 +131,7 @@ def resolve(
 
     Example: perennial resolve 0123456789abcdef0123456789abcdef --as absent --reason "not in the venue's list" --json
     """
-    from trading.orders.guarding import Resolution, Verdict
+    from trading.orders.wishes import Resolution, Verdict
 
     allowed = ", ".join(one.value for one in Verdict)
     if verdict not in set(Verdict):

@@ -173,6 +173,8 @@ def upgrade() -> None:
         sa.Column("collar_high", Exact(), nullable=True),
         sa.Column("worst_price", Exact(), nullable=True),
         sa.Column("iceberg_quantity", Exact(), nullable=True),
+        sa.Column("led_by", sa.Text(), nullable=True),
+        sa.Column("beside", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("code", sa.Integer(), nullable=True),
         sa.Column("venue_order_id", sa.Text(), nullable=True),
