@@ -16,9 +16,11 @@ with workflow.unsafe.imports_passed_through():
     from trading.decision.approval import MANUAL_MODE, AnswerVerb, is_within_collar, proposed_trade
     from trading.decision.models import AccountOutcome, Fusion, FusionOutcome, PositionView
     from trading.orders.entries import entry_order, entry_times
+    from trading.orders.exits import exit_plan, with_exits
     from trading.orders.models import Quote
     from trading.orders.sending import outcome_of_order
     from trading.orders.slicing import Size, shown_part, slices_of
+    from trading.orders.wishes import ExitTerms
     from trading.risk.models import GateAnswer, GateRequest, Permit, PlanBound
     from trading.risk.wishes import gate_request
     from workflows.approvals import Approvals
@@ -163,6 +165,9 @@ class AccountTrades:
         times = entry_times(order, permit.terms, horizon_hours=fusion.horizon_hours)
         size = Size(notional_usd=permit.notional_usd, lot=quote.lot, hour_volumes_usd=view.seen.hour_volumes_usd)
         slices = slices_of(order, size, permit.terms)
+        plan = exit_plan(permit.terms)
+        if not slices:
+            order = with_exits(order, quote, stop_price=fusion.stop_price, target_price=fusion.target_price, plan=plan)
         execution = execution_workflow(head.realm, order.client_order_id)
         await workflow.start_child_workflow(
             OrderExecution.run,
@@ -175,6 +180,7 @@ class AccountTrades:
                 expires_at=times.expires_at,
                 slices=slices,
                 passage=GatePassage(head=head, wish=self._wish(account, view, quote)),
+                terms=ExitTerms(lot=quote.lot, oco_allowed=quote.oco_allowed, plan=plan),
                 owner=workflow.info().workflow_id,
                 coordinator=self._request.coordinator,
             ),

@@ -306,12 +306,12 @@ class BinanceExchange:
             return VenueAnswer(outcome=OutcomeClass.NOT_PROCESSED, message=answered.message, retry_after_s=reply.held_s)
         if answered.is_order and answered.http_status == 200:
             try:
-                told = {
-                    seen.client_order_id: seen
-                    for row in reply.payload.get("orderReports", (reply.payload,))
-                    for seen in (self._seen(key.account, row, key.symbol),)
-                }
-                order, others = told[key.client_order_id], tuple(told[name] for name in beside)
+                if "orderReports" in reply.payload:
+                    told = [self._seen(key.account, row, key.symbol) for row in reply.payload["orderReports"]]
+                    by_id = {seen.client_order_id: seen for seen in told}
+                    order, others = by_id[key.client_order_id], tuple(by_id[name] for name in beside)
+                else:
+                    order = self._seen(key.account, reply.payload, key.symbol)
             except (KeyError, ValueError, ArithmeticError, TypeError, AttributeError) as error:
                 order = None
                 answered = Answered(http_status=200, message=f"an order that cannot be read: {error!r}")

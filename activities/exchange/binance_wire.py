@@ -97,9 +97,13 @@ def _leg_fields(
 
 
 def to_order(payload: Json, symbol: str) -> VenueOrder:
-    """An order as answered to a create, a cancel or a query. Raises `KeyError` or `ValueError` for another shape."""
+    """An order as answered to a create, a cancel or a query. Raises `KeyError` or `ValueError` for another shape.
+
+    A leg that the venue sizes by what its working order brings has no quantity (zero) before that.
+    """
     at = _time(payload.get("updateTime", payload.get("transactTime", payload.get("time"))))
     list_id = payload.get("orderListId", -1)
+    is_leg = list_id not in (-1, None)
     return VenueOrder(
         venue_order_id=str(payload["orderId"]),
         client_order_id=str(payload.get("origClientOrderId") or payload["clientOrderId"]),
@@ -107,7 +111,7 @@ def to_order(payload: Json, symbol: str) -> VenueOrder:
         side=Side(payload["side"]),
         type=OrderType(payload["type"]),
         status=_STATUSES.get(payload["status"]) or OrderStatus(payload["status"]),
-        quantity=Decimal(payload["origQty"]),
+        quantity=Decimal(payload.get("origQty", 0) if is_leg else payload["origQty"]),
         executed_quantity=Decimal(payload["executedQty"]),
         executed_quote=Decimal(payload["cummulativeQuoteQty"]),
         time_in_force=TimeInForce(payload["timeInForce"]) if payload.get("timeInForce") in set(TimeInForce) else None,
@@ -115,7 +119,7 @@ def to_order(payload: Json, symbol: str) -> VenueOrder:
         stop_price=_positive(payload.get("stopPrice")),
         created_at=_time(payload["time"]) if "time" in payload else at,
         updated_at=at,
-        order_list_id=str(list_id) if list_id not in (-1, None) else None,
+        order_list_id=str(list_id) if is_leg else None,
     )
 
 

@@ -22,6 +22,7 @@ from trading.orders.models import (
     OutcomeClass,
     Side,
     SymbolRules,
+    TimeInForce,
     VenueAccount,
     VenueFees,
     VenueOrder,
@@ -79,6 +80,15 @@ def a_stop(**changes: object) -> OrderRequest:
     return an_order(
         **{"leg": Leg.STOP, "side": Side.SELL, "type": OrderType.STOP_LOSS, "stop_price": Decimal(6800)} | changes
     )
+
+
+def an_entry_with_exits(**changes: object) -> OrderRequest:
+    """That buy as a limit that fills at once or never, leading a list with a stop and a target."""
+    entry = an_order(type=OrderType.LIMIT, time_in_force=TimeInForce.FOK, price=Decimal(7100), **changes)
+    lead = {"led_by": entry.client_order_id, "side": Side.SELL, **changes}
+    stop = a_stop(**lead)
+    target = an_order(**{"leg": Leg.TARGET, "type": OrderType.LIMIT_MAKER, "price": Decimal(7500), **lead})
+    return entry.model_copy(update={"beside": (stop, target)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +223,7 @@ class FakeExchange:
         ]
         return visible[-1] if visible else None
 
-    async def cancel(self, key: OrderKey) -> VenueAnswer:
+    async def cancel(self, key: OrderKey, *, list_client_order_id: str | None = None) -> VenueAnswer:
         self._deliver()
         for number, order in enumerate(self.created):
             if order.client_order_id == key.client_order_id and order.status in RESTING:

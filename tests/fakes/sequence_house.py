@@ -32,7 +32,7 @@ from activities.exchange.binance import BinanceExchange
 from activities.exchange.binance_session import simulated_credential
 from activities.exchange.calls import CampaignCalls, ExchangeCalls
 from activities.exchange.port import ClockEvent, ClockStop, Level
-from activities.exchange.quoting import QuoteCalls
+from activities.exchange.quoting import QuoteCalls, QuoteRequest
 from activities.exchange.reconcile import ReconcileCalls
 from activities.exchange.simulated_clock import SimulatedClock
 from activities.market.binance import BinanceMarketData
@@ -56,7 +56,9 @@ from activities.store.open import Store, open_store
 from activities.store.revising import RevisingCalls
 from trading.decision.models import DecisionHead, Role
 from trading.ids import client_order_id, decision_id
+from trading.orders.exits import with_exits
 from trading.orders.models import Leg, OrderReport, OrderRequest, OrderType, Side, TimeInForce
+from trading.orders.wishes import ExitPlan, ExitTerms
 from trading.playbook import to_json
 from trading.risk.models import GateAnswer, GateRequest, Permit
 from workers.exchange_sim.app import create_app
@@ -297,8 +299,20 @@ class SequenceHouse:
         target: str | None = "7430",
         exit_at: datetime | None = None,
         expires_at: datetime = OPENS_AT + timedelta(hours=6),
+        plan: ExitPlan | None = None,
     ) -> WorkflowHandle[Any, OrderReport]:
-        """Start the execution of an entry; the coordinator is its owner and hears when it is placed."""
+        """Start the execution of an entry; the coordinator is its owner and hears when it is placed.
+
+        With a `plan` its exits go to the venue with it, as the venue's rules allow; without one they follow it.
+        """
+        terms = ExitTerms()
+        if plan is not None:
+            quote = await QuoteCalls(self.exchange).quote(
+                QuoteRequest(realm=self.realm, venue=VENUE, account=order.account, symbol=order.symbol)
+            )
+            levels = {"stop_price": Decimal(stop), "target_price": None if target is None else Decimal(target)}
+            order = with_exits(order, quote, **levels, plan=plan)
+            terms = ExitTerms(lot=quote.lot, oco_allowed=quote.oco_allowed, plan=plan)
         request = ExecutionRequest(
             order=order,
             permit=permit,
@@ -306,6 +320,7 @@ class SequenceHouse:
             target_price=None if target is None else Decimal(target),
             exit_at=exit_at,
             expires_at=expires_at,
+            terms=terms,
             owner=self.coordinator_id,
             coordinator=self._coordinator(),
         )
@@ -543,6 +558,8 @@ async def sequence_house(
         files={symbol: str(folder / file_of(symbol)) for symbol in told.symbols},
         start_at=told.opens_at,
         enforce_limits=False,
+        without_lists=frozenset() if told.takes_lists else frozenset(told.symbols),
+        without_stop_loss=frozenset() if told.takes_stop_loss else frozenset(told.symbols),
     )
     app = create_app(config)
     async with AsyncExitStack() as opened:

@@ -38,6 +38,8 @@ class Told:
     coordinated: bool = True
     desks: bool = True
     accounts_open: bool = True
+    takes_lists: bool = True
+    takes_stop_loss: bool = True
     venue_capital: Decimal | None = None
     """What the venue really holds, where that is not the ledger's capital."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -10,7 +11,7 @@ from itertools import count
 from urllib.parse import urlsplit
 
 import pytest
-from fakes.exchange import a_stop, an_order
+from fakes.exchange import a_stop, an_entry_with_exits, an_order
 from fakes.journal import FakeJournal
 from fakes.venue_process import OPENS_AT, venue_process
 
@@ -25,6 +26,7 @@ from workers.trials.fault_proxy import Fault, FaultProxy, Rule, venue_error
 
 REALM = "test-adapter"
 ORDER_PATH = "/api/v3/order"
+PATHS = {"order list": "/api/v3/orderList/opoco"}
 _accounts = count(1)
 
 
@@ -71,6 +73,8 @@ class Desk:
             return an_order(**where)
         if kind == "stop":
             return a_stop(**where)
+        if kind == "order list":
+            return an_entry_with_exits(**where)
         return an_order(**where, type=OrderType.LIMIT, price=Decimal(6900))
 
     async def place(self, request: OrderRequest) -> OrderReport:
@@ -117,28 +121,62 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("kind", ["market", "limit", "stop"])
+@pytest.mark.parametrize("kind", ["market", "limit", "stop", "order list"])
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_faulted_order_is_one_order_at_the_venue(desk: Desk, proxy: FaultProxy, fault: str, kind: str) -> None:
     request = desk.request(kind)
-    proxy.plan([FAULTS[fault].model_copy(update={"method": "POST", "path": ORDER_PATH})])
+    proxy.plan([FAULTS[fault].model_copy(update={"method": "POST", "path": PATHS.get(kind, ORDER_PATH)})])
     report = await desk.place(request)
     await proxy.all_delivered()
     at_venue = await desk.direct.orders(desk.account, "BTC/USDT")
-    assert [order.client_order_id for order in at_venue] == [request.client_order_id]
+    intended = {order.client_order_id for order in (request, *request.beside)}
+    assert len(at_venue) == len(intended)
+    assert {order.client_order_id for order in at_venue} == intended
     assert (report.status, report.outcome) == (OrderStatus.NEW, OutcomeClass.ACCEPTED)
     assert sum(proxy.counts[kind] for kind in Fault) == 1, "the fault was really used"
 
 
+@pytest.mark.parametrize("kind", ["limit", "order list"])
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "delivered late, expired"])
-async def test_a_faulted_cancel_cancels(desk: Desk, proxy: FaultProxy, fault: str) -> None:
-    request = desk.request("limit")
+async def test_a_faulted_cancel_cancels(desk: Desk, proxy: FaultProxy, fault: str, kind: str) -> None:
+    request = desk.request(kind)
     await desk.place(request)
-    proxy.plan([FAULTS[fault].model_copy(update={"method": "DELETE", "path": ORDER_PATH})])
+    path = "/api/v3/orderList" if request.beside else ORDER_PATH
+    proxy.plan([FAULTS[fault].model_copy(update={"method": "DELETE", "path": path})])
     report = await desk.cancel(request)
-    assert report.status is OrderStatus.CANCELED
-    assert [order.status for order in await desk.direct.orders(desk.account, "BTC/USDT")] == [OrderStatus.CANCELED]
+    assert {report.status, *(leg.status for leg in report.legs)} == {OrderStatus.CANCELED}
+    at_venue = await desk.direct.orders(desk.account, "BTC/USDT")
+    assert [order.status for order in at_venue] == [OrderStatus.CANCELED] * (1 + len(request.beside))
     assert sum(proxy.counts[kind] for kind in Fault) == 1, "the fault was really used"
+
+
+@pytest.mark.parametrize("fault", ["reset", "502", "-1006", "half body", "never delivered"])
+async def test_a_list_that_is_faulted_three_times_is_one_list(desk: Desk, proxy: FaultProxy, fault: str) -> None:
+    """Two sends and a question go wrong, whichever come first; a list is there once, whole."""
+    request = desk.request("order list")
+    rules = [
+        FAULTS[fault].model_copy(update={"method": "POST", "path": PATHS["order list"], "times": 2}),
+        Rule(fault=Fault.RESET, method="GET", path=ORDER_PATH, times=1),
+    ]
+    proxy.plan(rules)
+    report = await desk.place(request)
+    await proxy.all_delivered()
+    at_venue = await desk.direct.orders(desk.account, "BTC/USDT")
+    intended = {order.client_order_id for order in (request, *request.beside)}
+    assert len(at_venue) == len(intended)
+    assert {order.client_order_id for order in at_venue} == intended
+    assert {leg.status for leg in report.legs} == {OrderStatus.PENDING_NEW}
+
+
+async def test_a_list_answered_by_half_is_asked_about(desk: Desk, proxy: FaultProxy) -> None:
+    """An answer that names the entry and not its stop says nothing about the list: the venue is asked."""
+    request = desk.request("order list")
+    half = {"orderListId": 1, "orderReports": []}
+    proxy.plan([Rule(fault=Fault.REPLACE, method="POST", path=PATHS["order list"], status=200, body=json.dumps(half))])
+    report = await desk.place(request)
+    assert report.status is OrderStatus.NEW
+    assert len(report.legs) == 2
+    assert len(await desk.direct.orders(desk.account, "BTC/USDT")) == 3
 
 
 async def test_the_venue_itself_refuses_a_request_that_comes_after_its_window(desk: Desk, proxy: FaultProxy) -> None:

@@ -12,12 +12,10 @@ from trading.orders.guarding import (
     STOP_REFUSED,
     TARGET,
     TIME_EXIT,
-    Expect,
-    Guarded,
     GuardState,
-    LeaveRequest,
 )
 from trading.orders.models import Leg, Lot, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass, Side
+from trading.orders.wishes import Expect, Guarded, LeaveRequest
 
 NOON = datetime(2024, 1, 31, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -71,14 +69,11 @@ def held(quantity: str = "1", **entry_values: object) -> GuardState:
 
 def sale(state: GuardState, *, leg: Leg = Leg.EXIT, stop: str | None = None) -> tuple[GuardState, OrderRequest]:
     """`state` with an exit order for all that is held in its place."""
-    state, order = state.ordering(
-        WHOSE,
-        leg=leg,
-        decision="d-e1",
-        quantity=state.tradable,
-        stop_price=None if stop is None else Decimal(stop),
-        now=NOON,
-    )
+    if stop is None:
+        state, order = state.selling(WHOSE, leg=leg, decision="d-e1", quantity=state.tradable, now=NOON)
+    else:
+        state, order = state.protecting(WHOSE, now=NOON)
+        assert order.stop_price == Decimal(stop)
     place = "leaving" if stop is None else "stop"
     return state.model_copy(update={place: order}), order
 
@@ -177,9 +172,7 @@ def test_every_exit_order_has_a_client_id_of_its_own() -> None:
     state = held()
     ids = set()
     for _ in range(5):
-        state, order = state.ordering(
-            WHOSE, leg=Leg.STOP, decision="d-e1", quantity=Decimal(1), stop_price=Decimal(90), now=NOON
-        )
+        state, order = state.protecting(WHOSE, now=NOON)
         ids.add(order.client_order_id)
         assert (order.type, order.side) == (OrderType.STOP_LOSS, Side.SELL)
     assert len(ids) == 5
@@ -187,10 +180,13 @@ def test_every_exit_order_has_a_client_id_of_its_own() -> None:
 
 def test_a_stop_protects_only_what_is_held_at_the_plans_price() -> None:
     state, stop = sale(held(), leg=Leg.STOP, stop="90")
-    assert state.is_protected_by(stop)
-    assert not state.is_protected_by(None)
-    assert not state.hearing(report("e1", OrderStatus.FILLED, "2")).is_protected_by(stop)
-    assert not state.is_protected_by(stop.model_copy(update={"stop_price": Decimal(89)}))
+    assert state.is_protected
+    assert not held().is_protected
+    assert not state.hearing(report("e1", OrderStatus.FILLED, "2")).is_protected
+    assert not state.hearing(report("e1", OrderStatus.FILLED, "0.9")).is_protected, "more than is held"
+    assert state.hearing(report("e1", OrderStatus.FILLED, "1.002")).is_protected, "no order could carry the rest"
+    lower = stop.model_copy(update={"stop_price": Decimal(89)})
+    assert not state.model_copy(update={"stop": lower}).is_protected
 
 
 @pytest.mark.parametrize(
@@ -218,7 +214,9 @@ def test_an_entry_that_never_filled_ends_its_guard_whatever_dust_was_there() -> 
 
 
 def stop_order(state: GuardState) -> tuple[GuardState, OrderRequest]:
-    return state.ordering(WHOSE, leg=Leg.STOP, decision="d-e1", quantity=Decimal(1), stop_price=Decimal(90), now=NOON)
+    """A stop for a filled entry, in the hands of `state`."""
+    _, order = held().protecting(WHOSE, now=NOON)
+    return state, order
 
 
 def test_a_frozen_stop_freezes_until_a_report_of_the_same_order_resolves_it() -> None:

@@ -38,7 +38,7 @@ def entry_times(order: OrderRequest, terms: ExecutionPolicy, *, horizon_hours: i
     """
     horizon = timedelta(hours=horizon_hours)
     rests = timedelta(seconds=terms.order_timeout_s)
-    if order.type is not OrderType.MARKET:
+    if order.type is not OrderType.MARKET and order.time_in_force is not TimeInForce.FOK:
         rests = max(rests, horizon * float(terms.opportunity_window_fraction))
     return EntryTimes(expires_at=order.as_of + rests, exit_at=order.as_of + horizon)
 

@@ -10,6 +10,7 @@ from trading.ids import client_order_id
 from trading.money import floor_to_step
 from trading.orders.models import Leg, Lot, OrderRequest, OrderType, Quote, Side, TimeInForce
 from trading.orders.wishes import ExitPlan, Expect, Guarded
+from trading.policy.execution import ExecutionPolicy
 
 
 class ExitLevels(Contract):
@@ -25,6 +26,17 @@ class Trail(Contract):
     client_order_id: str
     steps: int
     stop_price: Decimal
+
+
+def exit_plan(terms: ExecutionPolicy) -> ExitPlan:
+    """The part of a permit's terms that its position is left by."""
+    return ExitPlan(
+        slippage_fraction=terms.slippage_tolerance_fraction,
+        trail_after_risks=terms.trail_after_risks,
+        trail_step_risks=terms.trail_step_risks,
+        first_target_risks=terms.first_target_risks,
+        first_target_share=terms.first_target_share,
+    )
 
 
 def with_exits(
@@ -49,7 +61,7 @@ def with_exits(
         update={
             "type": OrderType.LIMIT,
             "time_in_force": TimeInForce.FOK,
-            "price": quote.ask * (1 + plan.slippage_fraction),
+            "price": order.worst_price or quote.ask * (1 + plan.slippage_fraction),
             "beside": tuple(exits),
         }
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from trading.contract import Contract
+from trading.policy.exits import ExitingPolicy
 from trading.policy.thresholds import count, fraction
 
 
-class ExecutionPolicy(Contract):
+class ExecutionPolicy(ExitingPolicy):
     """The part of a playbook that a permit carries to the order: it stays as it was when the permit was given."""
 
     slippage_tolerance_fraction: Decimal = fraction(

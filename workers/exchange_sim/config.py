@@ -36,7 +36,8 @@ class SimConfig:
     `files` maps a symbol (`BTC/USDT`) to a CSV, CSV.gz or Parquet file; `generated` adds symbols that have no file.
     `start_at` is where the market clock begins on a new database (default: the first candle of all); an existing
     database keeps its own clock. Fees are fractions of the received asset. `enforce_limits=False` counts request
-    weights without refusing.
+    weights without refusing. `without_lists` are symbols that take no order lists, `without_stop_loss` those that take
+    a stop only with a limit: real venues have such symbols, and a client reads `exchangeInfo` to know.
     """
 
     db_path: str
@@ -53,6 +54,8 @@ class SimConfig:
     weight_per_minute: int = 6000
     orders_per_10s: int = 100
     orders_per_day: int = 200_000
+    without_lists: frozenset[str] = frozenset()
+    without_stop_loss: frozenset[str] = frozenset()
 
 
 def api_key(account: str) -> str:

@@ -29,6 +29,8 @@ def _placing(read: Callable[[Mapping[str, str]], ListDraft]) -> Handler:
     def handle(exchange: Exchange, call: Call) -> str:
         """Accept a list; every leg is `NEW` or `PENDING_NEW` in the answer."""
         market = exchange.market(parameters.required(call.values, "symbol"))
+        if market.symbol in exchange.config.without_lists:
+            raise Refusal(-2010, "Order lists are not supported for this symbol.")
         draft = read(call.values)
         detail = detail_of(call.values, Kind.LIMIT)
         exchange.limits.check_order(call.account, market_ms=exchange.now_ms, wall_ms=call.wall_ms)

@@ -40,7 +40,15 @@ def exchange_information(exchange: Exchange, call: Call) -> str:
                 _limit("ORDERS", "DAY", 1, config.orders_per_day),
             ],
             "exchangeFilters": [],
-            "symbols": [symbol_information(m, exchange.now_ms) for m in _asked_for(exchange, call.values)[0]],
+            "symbols": [
+                symbol_information(
+                    market,
+                    exchange.now_ms,
+                    takes_lists=market.symbol not in config.without_lists,
+                    takes_stop_loss=market.symbol not in config.without_stop_loss,
+                )
+                for market in _asked_for(exchange, call.values)[0]
+            ],
         }
     )
 

@@ -216,7 +216,9 @@ def account_position(wallet: Wallet, assets: Iterable[str], at_ms: int) -> dict[
     }
 
 
-def symbol_information(market: Market, now_ms: int) -> dict[str, Any]:
+def symbol_information(
+    market: Market, now_ms: int, *, takes_lists: bool = True, takes_stop_loss: bool = True
+) -> dict[str, Any]:
     """One entry of exchangeInfo: complete enough for clients that read all of it."""
     filters = market.venue.filters
     return {
@@ -229,11 +231,11 @@ def symbol_information(market: Market, now_ms: int) -> dict[str, Any]:
         "quoteAssetPrecision": 8,
         "baseCommissionPrecision": 8,
         "quoteCommissionPrecision": 8,
-        "orderTypes": [str(kind) for kind in Kind],
+        "orderTypes": [str(kind) for kind in Kind if takes_stop_loss or kind is not Kind.STOP_LOSS],
         "icebergAllowed": True,
-        "ocoAllowed": True,
-        "otoAllowed": True,
-        "opoAllowed": True,
+        "ocoAllowed": takes_lists,
+        "otoAllowed": takes_lists,
+        "opoAllowed": takes_lists,
         "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": True,
         "cancelReplaceAllowed": True,

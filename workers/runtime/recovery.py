@@ -23,7 +23,7 @@ from activities.store.port import Intent, StoreUnavailable
 from trading.ledger.outcome import position_quantity
 from trading.orders.entries import entry_times
 from trading.orders.guarding import TARGET
-from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus
+from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, OrderType
 from trading.risk.desk import reserve
 from workers.runtime.site import Site
 from workflows.account_desk import AccountDesk
@@ -253,14 +253,29 @@ def guard_state(trade: OpenTrade, *, realm: str) -> GuardState:
         revision=max((order.request.revision + 1 for order in trade.exits), default=0),
         as_of=_newest_time(trade),
     )
-    unresolved = [order for order in trade.exits if order.report is None or not order.report.is_terminal]
-    return state.model_copy(update=_standing(unresolved[-1], trade)) if unresolved else state
+    unresolved = [order for order in trade.exits if not _is_waiting(order, trade)]
+    unresolved = [order for order in unresolved if order.report is None or not order.report.is_terminal]
+    if not unresolved:
+        return state
+    for order in unresolved[:-1]:  # of a list both are there; an earlier one of another kind has been replaced
+        if order.report is not None and order.request.list_client_order_id is not None:
+            state = state.model_copy(update=_standing(order, trade))
+    return state.model_copy(update=_standing(unresolved[-1], trade))
+
+
+def _is_waiting(order: Intent, trade: OpenTrade) -> bool:
+    """Whether the exit still waits for its entry to fill: that entry's execution tells the guard of it."""
+    lead = order.request.led_by
+    entry = next((one for one in trade.entries if one.intent.request.client_order_id == lead), None)
+    return order.status in {OrderStatus.PENDING_NEW, OrderStatus.INTENDED} and entry is not None
 
 
 def _standing(order: Intent, trade: OpenTrade) -> dict[str, Any]:
     """The place of an exit that is not final: at the venue, frozen, or to be asked about."""
     request = order.request
     place = "stop" if request.leg is Leg.STOP else "leaving"
+    if request.leg is Leg.TARGET and request.type is OrderType.LIMIT_MAKER:
+        place = "target"
     if order.status is OrderStatus.FROZEN:
         reason = order.report.reason if order.report is not None else ""
         return {place: request, "frozen": reason or f"{request.leg.value} order unknown at the venue"}
@@ -310,6 +325,7 @@ def _expected(entry: OpenEntry, *, realm: str) -> Expect:
         stop_price=levels.stop_price,
         target_price=levels.target_price,
         exit_at=request.as_of + timedelta(hours=levels.horizon_hours),
+        exits=request.beside,
     )
 
 
