@@ -10,7 +10,7 @@ import pytest
 from fakes.sequence_house import SequenceHouse
 from fakes.told_market import ACCOUNT, FLAT, OPENS_AT, SYMBOL, Told
 
-from trading.orders.models import OrderStatus, OrderType, VenueOrder
+from trading.orders.models import OrderStatus, OrderType, Side, VenueOrder
 from trading.orders.wishes import ExitPlan
 from workflows.names import Signal
 from workflows.protocol import GuardState, ReduceRequest
@@ -58,7 +58,7 @@ async def test_the_venue_places_stop_and_target_for_what_the_entry_brought(open_
     report = await house.bought(stop="6800", target="7400", plan=PLAN)
     assert report.status is OrderStatus.FILLED
     assert {leg.status for leg in report.legs} == {OrderStatus.NEW}
-    entry, *_ = await venue_orders(house)
+    (entry,) = [order for order in await venue_orders(house) if order.side is Side.BUY]
     assert (entry.type, entry.time_in_force) == (OrderType.LIMIT, "FOK")
     rests = await resting(house)
     assert set(rests) == {OrderType.STOP_LOSS, OrderType.LIMIT_MAKER}
@@ -103,7 +103,7 @@ async def test_an_entry_above_its_slippage_bound_expires_and_leaves_nothing(open
 async def test_a_symbol_without_lists_takes_entry_and_stop_one_after_the_other(open_house: OpenHouse) -> None:
     house = await open_house(Told(takes_lists=False))
     await house.bought(stop="6800", target="7400", plan=PLAN)
-    entry, stop = await venue_orders(house)
+    entry, stop = sorted(await venue_orders(house), key=lambda order: order.side)
     assert (entry.type, stop.type) == (OrderType.MARKET, OrderType.STOP_LOSS)
     assert stop.order_list_id is None
     assert [level.price for level in house.watched[house.guard().id].levels] == [Decimal(7400)]
