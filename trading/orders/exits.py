@@ -67,6 +67,30 @@ def with_exits(
     )
 
 
+def led_anew(exits: tuple[OrderRequest, ...], lead: OrderRequest) -> tuple[OrderRequest, ...]:
+    """The same exits beside the lead's next revision: under ids of that revision, for its quantity."""
+    return tuple(
+        exit_order.model_copy(
+            update={
+                "led_by": lead.client_order_id,
+                "revision": lead.revision,
+                "slice_number": lead.slice_number,
+                "quantity": lead.quantity,
+                "as_of": lead.as_of,
+                "client_order_id": client_order_id(
+                    ledger=lead.ledger,
+                    account=lead.account,
+                    decision=lead.decision_id,
+                    leg=exit_order.leg.value,
+                    slice_number=lead.slice_number,
+                    revision=lead.revision,
+                ),
+            }
+        )
+        for exit_order in exits
+    )
+
+
 def protection(
     whose: Guarded, entry: Expect, *, quantity: Decimal, levels: ExitLevels, revision: int, now: datetime
 ) -> OrderRequest:

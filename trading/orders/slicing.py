@@ -12,6 +12,7 @@ from decimal import Decimal
 from trading.contract import Contract, Utc
 from trading.ids import client_order_id
 from trading.money import ZERO, ceil_to_step, floor_to_step
+from trading.orders.exits import led_anew
 from trading.orders.models import Lot, OrderRequest, OrderType
 from trading.policy.execution import ExecutionPolicy
 from trading.risk.models import Permit
@@ -98,16 +99,20 @@ def permitted_again(order: OrderRequest, permit: Permit, *, ask: Decimal, as_of:
         revision=order.revision + 1,
         quantity=min(order.quantity, permit.quantity),
     )
-    return changed.model_copy(
+    worst_price = ask * (1 + permit.terms.slippage_tolerance_fraction)
+    renewed = changed.model_copy(
         update={
             "permit_id": permit.id,
             "epoch": permit.epoch,
             "valid_until": permit.valid_until,
             "as_of": as_of,
             "expected_price": ask,
-            "worst_price": ask * (1 + permit.terms.slippage_tolerance_fraction),
+            "worst_price": worst_price,
         }
     )
+    if not order.beside:
+        return renewed
+    return renewed.model_copy(update={"price": worst_price, "beside": led_anew(order.beside, renewed)})
 
 
 def _renamed(order: OrderRequest, *, slice_number: int, revision: int, quantity: Decimal) -> OrderRequest:
