@@ -182,8 +182,6 @@ class ReplayCampaign:
         if duty is Duty.REVIEW_DAY and request.hours.bounds(request.hours.day_of(now))[0] <= request.start:
             return
         done = await run_duty(duty, self._period(now))
-        if done is None:
-            return
         counted = {**self._state.sequences, done: self._state.sequences.get(done, 0) + 1}
         self._ticking.state = self._state.model_copy(update={"sequences": counted})
         if duty is Duty.PLAN_DAY:
