@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from activities.market.calls import OBSERVE_CALL, REPLAYED_OBSERVE_CALL, MarketCalls
+    from activities.market.port import ClosesRequest
     from activities.planning.surveying import SURVEY_CALL, SurveyCalls, SurveyRequest
-    from activities.reports.reviewing import DayOrder, DayReviewed, ReviewCalls
+    from activities.reports.reviewing import DayOrder, DayReviewed, DayState, ReviewCalls
     from activities.store.calls import STORE_CALL
     from activities.store.revising import Revised, ReviseRequest, RevisingCalls
     from trading.planning.hours import period_of_day
@@ -56,17 +59,41 @@ class DailyReview:
         return min(nominal, survey.market_time.replace(microsecond=0))
 
     async def _review(self, request: PeriodRequest, as_of: datetime) -> DayReviewed:
-        return await workflow.execute_local_activity_method(
-            ReviewCalls.review_day,
-            DayOrder(
-                realm=request.realm,
-                accounts=request.accounts,
-                day=request.hours.day_of(as_of) - DAY,
-                zone=request.hours.zone,
-                playbook_hash=request.playbook_hash,
-            ),
-            **STORE_CALL,
+        order = DayOrder(
+            realm=request.realm,
+            accounts=request.accounts,
+            day=request.hours.day_of(as_of) - DAY,
+            zone=request.hours.zone,
+            playbook_hash=request.playbook_hash,
+            symbols=request.symbols,
         )
+        state = await workflow.execute_local_activity_method(ReviewCalls.day_state, order, **STORE_CALL)
+        if state.reviewed is not None:
+            return state.reviewed
+        if state.missing_prices:
+            order = order.model_copy(update={"prices_hash": await self._prices(request, state, as_of)})
+        return await workflow.execute_local_activity_method(ReviewCalls.review_day, order, **STORE_CALL)
+
+    async def _prices(self, request: PeriodRequest, state: DayState, as_of: datetime) -> str | None:
+        """The closes that chance is drawn from. A market that does not answer keeps no day from being reviewed."""
+        call = REPLAYED_OBSERVE_CALL if request.in_campaign else OBSERVE_CALL
+        try:
+            loaded = await workflow.execute_activity_method(
+                MarketCalls.load_closes,
+                ClosesRequest(
+                    realm=request.realm,
+                    venue=request.venue,
+                    wishes=state.missing_prices,
+                    as_of=state.until,
+                    now=as_of,
+                ),
+                **at(task_queue(request.realm, QueueRole.MARKET), "closes for the random baseline", call),
+            )
+        except ActivityError as failed:
+            if is_cancelled_exception(failed):
+                raise
+            return None
+        return loaded.prices_hash
 
     async def _tighten(self, request: PeriodRequest, reviewed: DayReviewed) -> Revised | None:
         """What tightens becomes active by itself, once; whoever lives by the playbook is told."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from temporalio import activity, workflow
@@ -11,12 +12,25 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 from activities.beating import HEARTBEAT, beating
-from activities.market.port import MarketData, MarketRefused, MarketUnavailable, Observation, ObserveRequest
-from activities.store.port import Blobs
+from activities.market.port import (
+    ClosesRef,
+    ClosesRequest,
+    MarketData,
+    MarketRefused,
+    MarketUnavailable,
+    Observation,
+    ObserveRequest,
+)
+from activities.store.port import Blobs, PriceWish
 from trading.candle_quality import CandleDataError
+from trading.candles import step_of
 from trading.facts.models import MarketSnapshot
 from trading.ids import canonical_json
 from trading.money import ZERO
+from trading.review.baseline import PriceRun
+
+MOST_CLOSES = 1000
+"""What a source answers at once, and more than a month of hours."""
 
 Observer = Callable[[MarketData, ObserveRequest], Awaitable[MarketSnapshot]]
 
@@ -63,21 +77,65 @@ class MarketCalls:
         `MarketUnavailable` is retried, after the source's own Retry-After where it gave one; `MarketRefused` (unknown
         symbol, another venue) and `CandleDataError` (impossible candles, or none closed yet) are final.
         """
-        try:
+        with market_errors():
             self._check_venue(request)
             async with beating():
                 snapshot = await self._observer(self._source, request)
-        except MarketUnavailable as error:
-            delay = None if error.retry_after_s is None else timedelta(seconds=float(error.retry_after_s))
-            raise ApplicationError(str(error), type="MarketUnavailable", next_retry_delay=delay) from error
-        except (MarketRefused, CandleDataError) as error:
-            raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from error
         snapshot_hash = await self._blobs.put(canonical_json(snapshot), media_type="application/json")
         return _observation(snapshot, snapshot_hash)
 
-    def _check_venue(self, request: ObserveRequest) -> None:
+    @activity.defn
+    async def load_closes(self, request: ClosesRequest) -> ClosesRef:
+        """Load and store the closes that a random baseline is drawn from, with the spread where the book is known.
+
+        At most the newest thousand of a symbol. Errors as of `observe_market`; a symbol that the venue refuses is left
+        out, for chance needs no complete list.
+        """
+        with market_errors():
+            self._check_venue(request)
+            async with beating():
+                runs = [run for wish in request.wishes if (run := await self._closes(request, wish)) is not None]
+        text = canonical_json(tuple(runs))
+        return ClosesRef(prices_hash=await self._blobs.put(text, media_type="application/json"))
+
+    async def _closes(self, request: ClosesRequest, wish: PriceWish) -> PriceRun | None:
+        step = step_of(self._source.base_timeframe)
+        count = min((request.as_of - wish.since) // step, MOST_CLOSES)
+        if count < 1:
+            return None
+        try:
+            series = await self._source.candles(
+                wish.symbol, self._source.base_timeframe, as_of=request.as_of, limit=count
+            )
+        except MarketRefused:
+            return None
+        candles = [candle for candle in series.candles if candle.open_time + step > wish.since]
+        if not candles:
+            return None
+        book = await self._source.book_top(wish.symbol, as_of=request.now)
+        return PriceRun(
+            symbol=wish.symbol,
+            first_at=candles[0].open_time + step,
+            step_s=int(step.total_seconds()),
+            closes=tuple(candle.close for candle in candles),
+            spread_fraction=None if book is None else (book.ask - book.bid) * 2 / (book.ask + book.bid),
+        )
+
+    def _check_venue(self, request: ObserveRequest | ClosesRequest) -> None:
         if request.venue != self._source.venue:
             raise MarketRefused(f"this worker observes {self._source.venue}, not {request.venue}")
+
+
+@contextmanager
+def market_errors() -> Iterator[None]:
+    """Give the source's errors their stable types, and say which can never succeed."""
+    try:
+        yield
+    except MarketUnavailable as error:
+        delay = None if error.retry_after_s is None else timedelta(seconds=float(error.retry_after_s))
+        raise ApplicationError(str(error), type="MarketUnavailable", next_retry_delay=delay) from error
+    except (MarketRefused, CandleDataError) as error:
+        raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from error
 
 
 def _observation(snapshot: MarketSnapshot, snapshot_hash: str) -> Observation:

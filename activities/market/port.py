@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pydantic import Field
 
+from activities.store.port import PriceWish
 from trading.candles import CandleSeries
 from trading.contract import Contract, Utc
 from trading.decision.models import PositionView
@@ -59,6 +60,22 @@ class ObserveRequest(Contract):
     as_of: Utc
     position: PositionView | None = Field(default=None, description="the lead account's position, stated as facts")
     regimes: RegimePolicy | None = Field(default=None, description="the playbook's thresholds; else the first ones")
+
+
+class ClosesRequest(Contract):
+    """Closes of some symbols that were known at `as_of`: of each those after its own time. `now` is the market's."""
+
+    realm: str
+    venue: str
+    wishes: tuple[PriceWish, ...]
+    as_of: Utc
+    now: Utc
+
+
+class ClosesRef(Contract):
+    """Where the closes are kept: a blob of `PriceRun`s."""
+
+    prices_hash: str
 
 
 class Observation(Contract):

@@ -10,12 +10,12 @@ from temporalio import activity
 
 from activities.reports.calls import KnowledgeCutOff, report_errors, zone_of
 from activities.reports.port import ReviewSource
-from activities.store.port import Blobs, KeptReview, PlaybookRegistry, Reviews
-from trading.contract import Contract
+from activities.store.port import Blobs, KeptReview, PlaybookRegistry, PriceWish, Reviews
+from trading.contract import Contract, Utc
 from trading.ids import check_realm
 from trading.playbook import from_json
 from trading.review.day import DayRecords, review_the_day
-from trading.review.period import ReportKind, period_of
+from trading.review.period import Period, ReportKind, period_of
 
 
 class ReviewStore(Reviews, PlaybookRegistry, Blobs, Protocol):
@@ -30,6 +30,8 @@ class DayOrder(Contract):
     day: date
     zone: str = "UTC"
     playbook_hash: str | None = None
+    symbols: tuple[str, ...] = ()
+    prices_hash: str | None = Field(default=None, description="closes that were loaded for the random baseline")
 
 
 class DayReviewed(Contract):
@@ -42,6 +44,14 @@ class DayReviewed(Contract):
     playbook_version: str
     applied: tuple[tuple[str, str], ...] = Field(description="(threshold, new value) of what tightens by itself")
     why: str = Field(description="the sentences behind what tightens")
+
+
+class DayState(Contract):
+    """What there is to do for a day. `reviewed` is its first review, where there is one: then nothing is left."""
+
+    reviewed: DayReviewed | None = None
+    missing_prices: tuple[PriceWish, ...] = ()
+    until: Utc = Field(description="the end of the day")
 
 
 class ReviewCalls:
@@ -59,25 +69,40 @@ class ReviewCalls:
         self._knowledge = knowledge
 
     @activity.defn
+    async def day_state(self, order: DayOrder) -> DayState:
+        """Whether the day was reviewed before, and which closes its review would want."""
+        with report_errors(f"review of {order.day} in {order.realm}"):
+            period = self._period(order)
+            kept = await self._store.find_day_review(order.realm, period.name)
+            if kept is not None:
+                return DayState(reviewed=_reviewed(kept), until=period.end)
+            missing = await self._store.missing_prices(order.realm, period, symbols=order.symbols)
+            return DayState(missing_prices=missing, until=period.end)
+
+    def _period(self, order: DayOrder) -> Period:
+        check_realm(order.realm)
+        return period_of(ReportKind.DAILY, order.day, zone=zone_of(order.zone))
+
+    @activity.defn
     async def review_day(self, order: DayOrder) -> DayReviewed:
         """Label the day's trades, draw experiences and lessons, check habits and execution, say what changes (C10).
 
         The first review of a day is the one: a later call returns it, whatever the records say by then.
         """
-        period = order.day.isoformat()
-        with report_errors(f"review of {period} in {order.realm}"):
-            check_realm(order.realm)
-            kept = await self._store.find_day_review(order.realm, period)
+        with report_errors(f"review of {order.day} in {order.realm}"):
+            period = self._period(order)
+            kept = await self._store.find_day_review(order.realm, period.name)
             if kept is None:
-                kept = await self._made(order)
+                kept = await self._made(order, period)
         return _reviewed(kept)
 
-    async def _made(self, order: DayOrder) -> KeptReview:
+    async def _made(self, order: DayOrder, period: Period) -> KeptReview:
+        if order.prices_hash is not None:
+            await self._store.keep_prices(order.realm, period.name, as_of=period.end, prices_hash=order.prices_hash)
         name = order.playbook_hash
         if name is None:
             name = (await self._store.active_playbook(order.realm)).content_hash
         playbook = from_json(await self._store.get(name))
-        period = period_of(ReportKind.DAILY, order.day, zone=zone_of(order.zone))
         records = self._completed(await self._source.day_records(order.realm, order.accounts, period))
         review = review_the_day(records, period, playbook.policy, playbook_version=playbook.version)
         return await self._store.keep_day_review(review)

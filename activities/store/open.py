@@ -11,6 +11,7 @@ from activities.store.decisions import DecisionRows
 from activities.store.engine import Database
 from activities.store.gene_pool import GenePoolRows
 from activities.store.journal import JournalRows
+from activities.store.kept_prices import PriceRows
 from activities.store.ledger_reader import LedgerRows
 from activities.store.memory import MemoryRows
 from activities.store.periods import PeriodRows
@@ -30,6 +31,7 @@ class Store(
     MemoryRows,
     GenePoolRows,
     ProposalRows,
+    PriceRows,
     AuditRows,
     ProtectionRows,
 ):

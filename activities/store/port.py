@@ -26,7 +26,9 @@ from trading.orders.models import Fill, OrderKey, OrderReport, OrderRequest, Ord
 from trading.planning.hours import MarketHours
 from trading.planning.models import DayNumbers, DayPlan
 from trading.playbook import Playbook
+from trading.review.baseline import PriceRun
 from trading.review.day import DayReview
+from trading.review.period import Period
 from trading.review.proposals import ProposalStatus, ReflectionAnswer, ReflectionProposal, ReflectionVerb
 from trading.risk.models import Exposure, GateAnswer, Mode, Protection
 from trading.strategies.models import Strategy
@@ -544,10 +546,30 @@ class KeptReview(Contract):
     is_newest: bool = True
 
 
+class PriceWish(Contract):
+    """Closes of a symbol that nobody has kept yet: those after `since`."""
+
+    symbol: str
+    since: Utc
+
+
 class Reviews(Protocol):
     """Reviews of whole days, with the experiences and lessons that they leave: the first of a day is the one."""
 
     async def find_day_review(self, realm: str, period: str) -> KeptReview | None: ...
+
+    async def keep_prices(self, realm: str, period: str, *, as_of: datetime, prices_hash: str) -> None:
+        """Name the closes that a day's review was given, stored as a blob of `PriceRun`s; the first ones stay."""
+        ...
+
+    async def prices(self, realm: str, *, since: datetime, until: datetime) -> tuple[PriceRun, ...]:
+        """The kept closes of the days that ended after `since` and up to `until`, oldest first."""
+        ...
+
+    async def missing_prices(self, realm: str, period: Period, *, symbols: Sequence[str]) -> tuple[PriceWish, ...]:
+        """What a review of the day would need of the market: nothing on a day without closed trades, unless a week or
+        a month ends with it. Without `symbols` those that were ever held are meant."""
+        ...
 
     async def keep_day_review(self, review: DayReview) -> KeptReview:
         """Store review, experiences and lessons in one transaction, or return what is kept for the day already."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.accounts import load_positions
+from activities.store.kept_prices import kept_prices
 from activities.store.review_trades import buy_and_hold, closed_trades, past_trades, reviewed_orders
 from activities.store.tables import (
     AccountOutcomeRow,
@@ -35,6 +36,9 @@ from trading.risk.models import GateAnswer
 
 if TYPE_CHECKING:
     from activities.store.open import Store
+
+LONGEST_HELD = timedelta(days=7)
+"""How far before a period prices are read: a trade that was closed in it may have been entered earlier."""
 
 
 async def period_records(store: Store, realm: str, account: str, *, start: datetime, end: datetime) -> PeriodRecords:
@@ -77,6 +81,7 @@ async def period_records(store: Store, realm: str, account: str, *, start: datet
             playbook_versions=await _playbook_versions(connection, realm, end=end),
             buy_and_hold_return=benchmark.change,
             buy_and_hold_symbols=benchmark.symbols,
+            prices=await kept_prices(connection, realm, since=start - LONGEST_HELD, until=end),
             last_record_at=await _last_record(connection, realm, account),
         )
 
@@ -98,7 +103,7 @@ async def _account_period(
 ) -> AccountPeriod:
     trades = known
     if row.account != of:
-        trades = await past_trades(connection, realm, row.account, since=start, until=end)
+        trades = await closed_trades(connection, realm, row.account, start=start, end=end, with_evidence=False)
     return AccountPeriod(
         account=row.account, equity=await _equity(connection, row, start=start, end=end), trades=trades
     )

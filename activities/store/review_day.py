@@ -6,13 +6,14 @@ A campaign asks this every day: the questions are put together once, and each is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from activities.store.kept_prices import kept_prices
 from activities.store.review_trades import buy_and_hold, closed_trades, order_queries, orders_by, past_trades
 from activities.store.tables import (
     AccountOutcomeRow,
@@ -136,11 +137,18 @@ async def day_records(store: Store, realm: str, accounts: Sequence[str], period:
             periods=tuple(_period(name, equity[name], trades.get(name, ())) for name in accounts),
             buy_and_hold_return=(await buy_and_hold(connection, realm, start=period.start, end=period.end)).change,
             models=day.models(),
+            prices=await kept_prices(connection, realm, since=_needed_since(trades, period), until=period.end),
         )
 
 
 def _of(orders: Sequence[ReviewedOrder], account: str) -> tuple[ReviewedOrder, ...]:
     return tuple(order for order in orders if order.account == account)
+
+
+def _needed_since(trades: Mapping[str, Sequence[ClosedTrade]], period: Period) -> datetime:
+    """When the first of the day's trades was entered: only a day with trades needs prices."""
+    opened = [trade.opened_at for each in trades.values() for trade in each if trade.opened_at is not None]
+    return min(opened, default=period.end)
 
 
 def _period(account: str, equity: tuple[EquityPoint, ...], trades: tuple[ClosedTrade, ...]) -> AccountPeriod:

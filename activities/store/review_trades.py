@@ -55,9 +55,18 @@ async def past_trades(
 
 
 async def closed_trades(
-    connection: AsyncConnection, realm: str, account: str, *, start: datetime, end: datetime
+    connection: AsyncConnection,
+    realm: str,
+    account: str,
+    *,
+    start: datetime,
+    end: datetime,
+    with_evidence: bool = True,
 ) -> tuple[ClosedTrade, ...]:
-    """Trades closed in the period with all that is on record of them; the number of queries does not grow with them."""
+    """Trades closed in the period with all that is on record of them; the number of queries does not grow with them.
+
+    Without evidence they have their orders only: what a comparison needs.
+    """
     every = await past_trades(connection, realm, account, since=start, until=end)
     if not every:
         return ()
@@ -74,9 +83,8 @@ async def closed_trades(
     by_symbol: dict[str, list[ReviewedOrder]] = {}
     for order in orders:
         by_symbol.setdefault(order.symbol, []).append(order)
-    evidence = await evidence_of(
-        connection, realm, account, list(dict.fromkeys(span.trade.decision_id for span in spans))
-    )
+    decisions = list(dict.fromkeys(span.trade.decision_id for span in spans)) if with_evidence else []
+    evidence = await evidence_of(connection, realm, account, decisions)
     return tuple(
         _whole(span.trade, span.own(by_symbol.get(span.trade.symbol, [])), evidence.get(span.trade.decision_id))
         for span in spans

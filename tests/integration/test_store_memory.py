@@ -12,7 +12,9 @@ from activities.reports.source import StoreSource
 from activities.store.memory_list import memory_item, memory_list
 from activities.store.open import Store
 from trading.decision.models import MemoryItem
+from trading.ids import canonical_json
 from trading.policy.model import Policy
+from trading.review.baseline import PriceRun
 from trading.review.day import DayReview, review_the_day
 from trading.review.period import Period, ReportKind, period_of
 
@@ -141,3 +143,25 @@ async def test_accounts_learn_apart(store: Store) -> None:
     review = await reviewed(store, NOON)
     assert [[lesson.kind for lesson in each.learned] for each in review.accounts] == [["success"], ["failure"]]
     assert "pnl 10.00" in (await recalled(store, NOON + DAY))[0].text, "the lead account's"
+
+
+async def test_prices_are_asked_for_where_a_day_traded_or_a_report_ends_and_only_once(store: Store) -> None:
+    await opened(store)
+    symbols = ("BTC/USDT", "ETH/USDT")
+    thursday = day_of(NOON)
+    assert thursday.last_day.isoweekday() == 4
+    assert await store.missing_prices(REALM, thursday, symbols=symbols) == ()
+    sunday = day_of(NOON + 3 * DAY)
+    wished = await store.missing_prices(REALM, sunday, symbols=symbols)
+    assert [(wish.symbol, wish.since) for wish in wished] == [(symbol, NOON - 3 * DAY) for symbol in symbols]
+    await closed(store, 1, NOON)
+    assert await store.missing_prices(REALM, thursday, symbols=()) == (), "nothing was ever held"
+    assert len(await store.missing_prices(REALM, thursday, symbols=symbols)) == 2
+    run = PriceRun(symbol="BTC/USDT", first_at=thursday.start, step_s=3600, closes=tuple(map(D, range(1, 26))))
+    name = await store.put(canonical_json((run,)), media_type="application/json")
+    for _ in range(2):
+        await store.keep_prices(REALM, thursday.name, as_of=thursday.end, prices_hash=name)
+    assert await store.prices(REALM, since=thursday.start, until=thursday.end) == (run,)
+    assert await store.prices(REALM, since=thursday.end, until=thursday.end + DAY) == ()
+    wished = await store.missing_prices(REALM, sunday, symbols=symbols)
+    assert [wish.since for wish in wished] == [thursday.end, NOON - 3 * DAY]

@@ -40,6 +40,7 @@ def request(house: SequenceHouse, **given: Any) -> PeriodRequest:
         "accounts": house.told.accounts,
         "as_of": FIVE_PAST,
         "playbook_hash": house.playbook_hash,
+        "symbols": house.told.symbols,
         "in_campaign": True,
     }
     return PeriodRequest.model_validate(fields | given)
@@ -97,11 +98,15 @@ async def test_a_day_is_reviewed_after_it_ended_and_teaches(open_house: OpenHous
     assert mine.pnl_usd == D(-13), "the trade at midnight belongs to the next day"
     assert len(mine.lessons) == 2
     assert not review.model_knows_period, "nobody decided"
+    await house.advance(FIVE_PAST + DAY)
     await reviewed(house, run="-next", as_of=FIVE_PAST + DAY)
     tomorrow = await review_of(house, FIVE_PAST.date())
     assert tomorrow is not None
     (lesson,) = [lesson for lesson in tomorrow.accounts[0].learned if lesson.kind == "success"]
     assert (lesson.sample_count, lesson.validation_trades) == (2, 2), "on top of what the day before taught"
+    (run,) = await house.store.prices(house.realm, since=FIVE_PAST, until=FIVE_PAST + DAY)
+    assert (run.symbol, len(run.closes), run.until) == (SYMBOL, 16, FIVE_PAST.replace(minute=0) + DAY)
+    assert run.spread_fraction is not None, "the market's clock shows the review's time"
 
 
 @pytest.mark.temporal

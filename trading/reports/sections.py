@@ -73,7 +73,23 @@ def accounts(review: PeriodReview) -> Section:
         "#rank", "account", "#return", "#trades", "#win rate", "#drawdown", "#Sharpe", "#score", "status",
         "#beats random runs",
     )  # fmt: skip
-    return Section(heading="Accounts", blocks=(table(titles, rows),))
+    return Section(heading="Accounts", blocks=(table(titles, rows), *_baselines(review)))
+
+
+def _baselines(review: PeriodReview) -> list[Block]:
+    """What the accounts' trades came to against chance, with equal turnover and costs (C58)."""
+    if not review.comparison.standings:
+        return []
+    if not review.baselines:
+        return [Text(text="No random baseline: no closed trade, or no prices of the period are kept.")]
+    said = [
+        f"{each.account}: {each.trades} closed trades came to {usd(each.own_usd, signed=True)} USD; {each.runs} random "
+        f"runs of the same trades at the same costs came to {usd(each.mean_usd, signed=True)} USD on average, and "
+        f"{percent(each.percentile, places=0)} of them came to less"
+        f"{f' ({each.left_out} trades have no room in the known prices)' if each.left_out else ''}."
+        for each in review.baselines
+    ]
+    return [Items(items=tuple(said))]
 
 
 def trades(review: PeriodReview) -> Section:

@@ -15,6 +15,7 @@ from trading.contract import Contract, Utc
 from trading.money import ZERO
 from trading.policy.model import Policy
 from trading.policy.table import PolicyError, changed, loosens
+from trading.review.baseline import PriceRun, baselines_of, measured
 from trading.review.biases import BiasCheck, check_biases
 from trading.review.calibration import Calibration, calibration, forecasts_of
 from trading.review.changes import (
@@ -63,6 +64,7 @@ class DayRecords(Contract):
     periods: tuple[AccountPeriod, ...] = Field(description="equity and trades of every account, for the comparison")
     buy_and_hold_return: Decimal | None = None
     models: tuple[ModelUse, ...] = ()
+    prices: tuple[PriceRun, ...] = ()
 
 
 class TradeLabel(Contract):
@@ -133,7 +135,10 @@ def review_the_day(records: DayRecords, period: Period, policy: Policy, *, playb
 
     A playbook serves all accounts, so what one account's day tightens binds the others from tomorrow on.
     """
-    comparison = compare(records.periods, buy_and_hold_return=records.buy_and_hold_return, policy=policy)
+    baselines = baselines_of(records.periods, records.prices, period, policy)
+    comparison = compare(
+        measured(records.periods, baselines), buy_and_hold_return=records.buy_and_hold_return, policy=policy
+    )
     days = tuple(_account_day(each, period, policy, comparison) for each in records.accounts)
     tomorrow = Tomorrow(policy)
     for each, day in zip(records.accounts, days, strict=True):

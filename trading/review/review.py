@@ -11,6 +11,7 @@ from pydantic import Field
 from trading.contract import Contract, Utc
 from trading.ledger.positions import Position
 from trading.policy.model import Policy
+from trading.review.baseline import PriceRun, RandomBaseline, baselines_of, measured
 from trading.review.best_worst import BestAndWorst, best_and_worst
 from trading.review.biases import BiasCheck, check_biases
 from trading.review.calibration import Calibration, calibration, forecasts_of
@@ -71,6 +72,7 @@ class PeriodRecords(Contract):
     playbook_versions: tuple[str, ...] = ()
     buy_and_hold_return: Decimal | None = None
     buy_and_hold_symbols: tuple[str, ...] = ()
+    prices: tuple[PriceRun, ...] = Field(default=(), description="closes that the random baseline is drawn from")
     last_record_at: Utc | None = None
 
     @property
@@ -94,6 +96,7 @@ class PeriodReview(Contract):
     experiences: tuple[Experience, ...]
     lessons: tuple[Experience, ...]
     comparison: Comparison
+    baselines: tuple[RandomBaseline, ...] = ()
     standing: Standing | None
     changes: Changes
     extremes: BestAndWorst
@@ -110,7 +113,9 @@ def review_period(
     days_before = _days_before(records, period)
     labelled = label_trades(records.trades, policy)
     execution = execution_quality(records.orders, policy)
-    comparison = compare(records.accounts, buy_and_hold_return=records.buy_and_hold_return, policy=policy)
+    baselines = baselines_of(records.accounts, records.prices, period, policy)
+    accounts = measured(records.accounts, baselines)
+    comparison = compare(accounts, buy_and_hold_return=records.buy_and_hold_return, policy=policy)
     standing = next((row for row in comparison.standings if row.account == records.account), None)
     checks = _biases(records, period, days_before, policy)
     every = (*records.trades_before, *records.trades)
@@ -146,6 +151,7 @@ def review_period(
         experiences=day,
         lessons=lessons_of_the_day(day, book),
         comparison=comparison,
+        baselines=baselines,
         standing=standing,
         changes=split_changes(policy, wanted, checkpoints=checkpoints_for(checks)),
         extremes=best_and_worst(labelled),
