@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.names import (
         TASK_TIMEOUT,
         Signal,
+        desk_workflow,
         exchange_queue,
         execution_workflow,
         guard_workflow,
@@ -140,7 +141,10 @@ class AccountTrades:
         )
 
     async def _gate(self, account: str, view: View, quote: Quote) -> GateAnswer:
-        return await ask_the_gate(self._head, self._wish(account, view, quote))
+        answer = await ask_the_gate(self._head, self._wish(account, view, quote))
+        if answer.desk_acts:
+            self.also.append(desk_workflow(self._head.realm, account))
+        return answer
 
     def _wish(self, account: str, view: View, quote: Quote) -> GateRequest:
         seen = view.seen

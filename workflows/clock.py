@@ -60,6 +60,11 @@ class MarketTime:
         self._handling.extend(self._pending)
         self._pending = []
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether a tick that was taken up still waits for its answer."""
+        return bool(self._handling)
+
     def events(self) -> tuple[ClockEvent, ...]:
         """What happened, according to the ticks that are being handled."""
         return tuple(event for tick in self._handling for event in tick.events)

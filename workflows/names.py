@@ -93,6 +93,7 @@ class Update(StrEnum):
     HALT = "halt"
     FLATTEN = "flatten"
     RESOLVE = "resolve"
+    LIFT = "lift"
 
 
 class Signal(StrEnum):
@@ -106,6 +107,7 @@ class Signal(StrEnum):
     PLANNED = "planned"
     PLAYBOOK = "playbook"
     DEFEND = "defend"
+    LIFT = "lift"
     PLACED = "placed"
     EXPECT = "expect"
     FILLED = "filled"

@@ -236,6 +236,15 @@ class Hand(Contract):
     symbol: str | None = None
 
 
+class Lift(Contract):
+    """A person ends a protection of an account (C20)."""
+
+    protection_id: str
+    operation_id: str = ""
+    who: str = ""
+    reason: str = ""
+
+
 class HandDone(Contract):
     """What came of a person's hand: the keys of the command line's contract."""
 
@@ -247,13 +256,14 @@ class HandDone(Contract):
 
 
 class Errand(Contract):
-    """What the desk still has to tell a guard: withdraw the entries of a symbol, or leave it."""
+    """What the desk still has to tell a guard: withdraw the entries of a symbol, leave it, or sell so much of it."""
 
     operation_id: str
     symbol: str | None = None
     leaves: bool
     who: str
     reason: str
+    sales: tuple[tuple[str, Decimal], ...] = Field(default=(), description="base units to sell, by symbol")
 
 
 class DeskState(Contract):
@@ -264,6 +274,9 @@ class DeskState(Contract):
     operations: dict[str, ModeChanged] = Field(default_factory=dict)
     hands: dict[str, HandDone] = Field(default_factory=dict)
     errands: tuple[Errand, ...] = ()
+    told: tuple[str, ...] = Field(default=(), description="guards told since the last tick, for who ticks")
+    mode_because: str = Field(default="", description="who set the mode, and why")
+    lowered: str = Field(default="", description="the newest operation that lowered holdings to the safe level")
 
 
 class DeskRequest(Contract):
@@ -271,6 +284,7 @@ class DeskRequest(Contract):
     venue: str
     account: str
     playbook_hash: str
+    coordinator: str | None = Field(default=None, description="the campaign that ticks this desk; else nobody does")
     state: DeskState | None = None
 
 

@@ -122,6 +122,7 @@ class ReplayCampaign:
                     venue=request.venue,
                     account=account,
                     playbook_hash=request.playbook_hash,
+                    coordinator=workflow.info().workflow_id,
                 ),
                 id=desk_workflow(request.realm, account),
                 parent_close_policy=ParentClosePolicy.ABANDON,

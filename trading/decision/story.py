@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from trading.decision.models import AccountOutcome, DecisionSummary, Fusion, Stance
 from trading.money import plain
 from trading.orders.models import OrderReport, OrderStatus
-from trading.risk.models import Exposure, Reservation
+from trading.policy.model import Policy
+from trading.risk.models import Exposure, Protection
+from trading.risk.sanity import day_loss_fraction, drawdown_fraction
 
 
 def decision_story(summary: DecisionSummary) -> str:
@@ -76,12 +77,41 @@ def guard_story(
     return "\n\n".join(lines)
 
 
-def desk_story(exposure: Exposure, reservations: Iterable[Reservation]) -> str:
-    """An account: mode, equity, and what is promised to permits."""
+def desk_story(exposure: Exposure, *, policy: Policy | None = None, mode_because: str = "") -> str:
+    """An account: mode and who set it, equity, limits used, protections, and what is promised to permits."""
+    because = f" ({mode_because})" if mode_because else ""
     lines = [
-        f"### {exposure.account}: {exposure.mode.value}",
+        f"### {exposure.account}: {exposure.mode.value}{because}",
         f"equity {plain(exposure.equity_usd)} USD, cash {plain(exposure.cash_usd)} USD",
     ]
+    if policy is not None:
+        lines.append(_limits_used(exposure, policy))
+    lines += [_protection(one) for one in exposure.protections]
     lines += [f"{holding.symbol}: {plain(holding.quantity)}" for holding in exposure.holdings]
-    lines += [f"reserved {plain(r.notional_usd)} USD in {r.symbol} ({r.permit_id})" for r in reservations]
+    lines += [f"reserved {plain(r.notional_usd)} USD in {r.symbol} ({r.permit_id})" for r in exposure.reservations]
     return "\n\n".join(lines)
+
+
+def _limits_used(exposure: Exposure, policy: Policy) -> str:
+    """Each limit of the account as used of allowed; the regime's are the decision's to know."""
+    day, drawdown = day_loss_fraction(exposure), drawdown_fraction(exposure)
+    equity = exposure.equity_usd
+    total = exposure.total_usd / equity if equity > 0 else Decimal(0)
+    rows = (
+        ("exposure", total, Decimal(1)),
+        ("day's loss", day, policy.daily_loss_alert_fraction),
+        ("drawdown", drawdown, policy.drawdown_defence_fraction),
+    )
+    used = [f"{name} {percent(value)} of {percent(limit)}" for name, value, limit in rows]
+    return "; ".join([*used, f"entries today {exposure.entries_today} of {policy.max_entries_per_day}"])
+
+
+def percent(value: Decimal) -> str:
+    """A fraction as people read it."""
+    return f"{plain((value * 100).quantize(Decimal('0.1'), rounding=ROUND_HALF_EVEN))} %"
+
+
+def _protection(one: Protection) -> str:
+    what = f"{one.symbol} frozen" if one.symbol else "account defended"
+    until = f"until {one.until:%Y-%m-%d %H:%M} UTC" if one.until else "until a person lifts it"
+    return f"**{what}** {until}: {one.reason} ({one.who}, {one.id})"

@@ -117,23 +117,33 @@ def remembering(exposure: Exposure, request: GateRequest) -> Exposure:
 
 
 def protected(exposure: Exposure, protection: Protection) -> Exposure:
-    """The account under one more protection: the same id again changes nothing; a later end than before wins.
+    """The account under one more protection; the same id again changes nothing.
 
-    A defence of the whole account makes it defensive where it was freer.
+    The epoch rises, which voids every permit issued before it. A defence of the whole account makes it defensive where
+    it was freer.
     """
-    others = tuple(one for one in exposure.protections if one.id != protection.id)
-    if len(others) < len(exposure.protections):
+    if any(one.id == protection.id for one in exposure.protections):
         return exposure
-    wanted = exposure.model_copy(update={"protections": (*others, protection)})
-    if protection.kind is not ProtectionKind.ACCOUNT_DEFENCE:
-        return wanted
-    return change_mode(wanted, Mode.DEFENSIVE) if is_stricter(Mode.DEFENSIVE, than=exposure.mode) else wanted
+    news: dict[str, object] = {"protections": (*exposure.protections, protection), "epoch": exposure.epoch + 1}
+    if protection.kind is ProtectionKind.ACCOUNT_DEFENCE and is_stricter(Mode.DEFENSIVE, than=exposure.mode):
+        news["mode"] = Mode.DEFENSIVE
+    return exposure.model_copy(update=news)
 
 
 def lifted(exposure: Exposure, protection_id: str) -> Exposure:
-    """The account without that protection. Its mode stays: whoever lifts a defence resumes the account as well."""
-    kept = tuple(one for one in exposure.protections if one.id != protection_id)
-    return exposure if len(kept) == len(exposure.protections) else exposure.model_copy(update={"protections": kept})
+    """The account without that protection; where it was its last defence, a defensive account is automatic again.
+
+    An account that its losses made defensive as well will be so again at its next wish.
+    """
+    gone = next((one for one in exposure.protections if one.id == protection_id), None)
+    if gone is None:
+        return exposure
+    kept = tuple(one for one in exposure.protections if one is not gone)
+    news: dict[str, object] = {"protections": kept}
+    defends = any(one.kind is ProtectionKind.ACCOUNT_DEFENCE for one in kept)
+    if gone.kind is ProtectionKind.ACCOUNT_DEFENCE and not defends and exposure.mode is Mode.DEFENSIVE:
+        news["mode"] = Mode.AUTO
+    return exposure.model_copy(update=news)
 
 
 def still_protected(exposure: Exposure, *, now: datetime) -> Exposure:

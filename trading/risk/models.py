@@ -229,3 +229,4 @@ class GateAnswer(Contract):
     denials: tuple[Denial, ...] = ()
     caps: tuple[Cap, ...] = ()
     binding: str | None = Field(default=None, description="the code of the smallest cap")
+    desk_acts: bool = Field(default=False, description="the desk tells its guards something: tick it next")
