@@ -20,7 +20,7 @@ from fakes.people import (
     temporal,
 )
 from fakes.sequence_house import SequenceHouse
-from fakes.told_market import ACCOUNT, SYMBOL, Told
+from fakes.told_market import ACCOUNT, OPENS_AT, SYMBOL, Told
 from store_rows import a_prepared
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
@@ -32,7 +32,7 @@ from trading.policy.table import changed
 from trading.risk.models import Mode
 from workers.operator import HandRefused, lay_hand
 from workflows.names import Signal, Update
-from workflows.protocol import GuardState, Hand, HandDone
+from workflows.protocol import Defend, GuardState, Hand, HandDone
 
 pytestmark = pytest.mark.temporal
 
@@ -184,11 +184,14 @@ async def _has_no_errands(house: SequenceHouse) -> bool:
 # -- a busy desk -------------------------------------------------------------------------------------------------------
 
 
-async def test_after_a_halt_no_entry_is_accepted_however_busy_the_desk_is(
-    open_house: OpenHouse, record_property: Callable[[str, object], None]
+@pytest.mark.parametrize(("signal", "mode"), [(Signal.HALT, Mode.HALTED), (Signal.DEFEND, Mode.DEFENSIVE)])
+async def test_after_a_halt_or_a_breaker_no_entry_is_accepted_however_busy_the_desk_is(
+    open_house: OpenHouse, record_property: Callable[[str, object], None], signal: Signal, mode: Mode
 ) -> None:
-    """Ten askers without end, each permit followed by its intent; a halt by signal in the middle (C20)."""
-    busy = revised(first_playbook(), policy=changed(Policy(), max_entries_per_day=BUSY_DAY))
+    """Ten askers without end, each permit followed by its intent; a halt or a breaker by signal in the middle (C20)."""
+    limits = changed(Policy(), max_entries_per_day=BUSY_DAY, order_rate_entries=BUSY_DAY)
+    busy = revised(first_playbook(), policy=limits)
+    crash = Defend(operation_id="b1", reason="flash_crash: all fell", as_of=OPENS_AT)
     house = await open_house(Told(capital=Decimal(10_000_000), coordinated=False, playbook=busy))
     over = asyncio.Event()
     accepted: list[float] = []
@@ -213,8 +216,8 @@ async def test_after_a_halt_no_entry_is_accepted_however_busy_the_desk_is(
             tasks.create_task(asker(number))
         await eventually(lambda: len(accepted) > 100, what="a busy desk")
         signalled = time.monotonic()
-        await house.desk().signal(Signal.HALT, hand())
-        await eventually(lambda: _row_says_halted(house), what="the gate row")
+        await house.desk().signal(signal, hand() if signal is Signal.HALT else crash)
+        await eventually(lambda: _row_says(house, mode), what="the gate row")
         acknowledged = time.monotonic()
         await eventually(lambda: time.monotonic() > acknowledged + 1.0, what="askers that go on")
         over.set()
@@ -226,6 +229,6 @@ async def test_after_a_halt_no_entry_is_accepted_however_busy_the_desk_is(
     assert set(refused) <= {"halted", "epoch_older"}
 
 
-async def _row_says_halted(house: SequenceHouse) -> bool:
+async def _row_says(house: SequenceHouse, mode: Mode) -> bool:
     exposure = await house.store.exposure(house.realm, ACCOUNT)
-    return exposure is not None and exposure.mode is Mode.HALTED
+    return exposure is not None and exposure.mode is mode
