@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.store.calls import STORE_CALL, HandRecord, OutcomeRecord, StoreCalls
     from trading.decision.story import guard_story
     from trading.ledger.outcome import trade_outcome
+    from trading.money import ZERO
     from trading.orders.guarding import REFUSED_SALES, STOP_REFUSED, GuardState
     from trading.orders.models import Leg, OrderReport, OrderRequest, OutcomeClass
     from trading.orders.wishes import Expect, LeaveRequest, ReduceRequest, Resolution, nothing_to_reduce
@@ -225,8 +226,9 @@ class PositionGuard:
     async def _leave_if_due(self) -> None:
         while self._state.reduces and self._state.leaving is None:
             wish = self._state.reduces[0]
-            report = await self._sell(wish.quantity, leg=Leg.EXIT, decision=wish.decision_id)
-            self._set(reduces=self._state.reduces[1:])
+            report, left = await self._sell(wish.quantity, leg=Leg.EXIT, decision=wish.decision_id)
+            rest = (wish.model_copy(update={"quantity": left, "owner": None}),) if left > 0 else ()
+            self._set(reduces=(*rest, *self._state.reduces[1:]))
             await self._tell(wish, report)
         plan = self._state.plan
         if plan is None or self._state.leaving is not None or self._state.tradable <= 0:
@@ -272,22 +274,27 @@ class PositionGuard:
             if not report.is_terminal:
                 return
 
-    async def _sell(self, quantity: Decimal, *, leg: Leg, decision: str) -> OrderReport | None:
-        """Sell at market what can be sold of `quantity`; never beside a stop that is unknown."""
+    async def _sell(self, quantity: Decimal, *, leg: Leg, decision: str) -> tuple[OrderReport | None, Decimal]:
+        """Sell at market what one order can sell of `quantity`, and say what is left of it for the next.
+
+        Never beside a stop that is unknown.
+        """
         await self._withdraw_stop()
         await self._know_the_lot()
         state = self._state
         if state.plan is None or state.frozen is not None or state.stop is not None or state.target is not None:
-            return None
-        amount = state.tradable_of(quantity)
+            return None, ZERO
+        wanted = state.tradable_of(quantity)
+        amount = state.lot.portion(wanted) if state.lot is not None else wanted
         if amount == 0:
-            return None
+            return None, ZERO
         state, order = state.selling(self._request, leg=leg, decision=decision, quantity=amount, now=self._time.now)
         self._take_state(state)
         report = await self._venue.place(order, f"{order.leg.value} {order.quantity:f}")
         self._set(leaving=order, exit_reason=None)
         self._take_report(order, report)
-        return report
+        refused = report.outcome is OutcomeClass.REFUSED
+        return report, ZERO if refused else wanted - amount
 
     def _take_report(self, order: OrderRequest, report: OrderReport) -> None:
         self._take_state(self._state.taken(order, report))

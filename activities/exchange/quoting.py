@@ -65,6 +65,7 @@ class QuoteCalls:
                 min_notional_usd=rules.min_notional_usd,
                 has_stop_loss=OrderType.STOP_LOSS in rules.order_types,
                 tick_size=rules.tick_size,
+                max_market_quantity=min(rules.max_quantity, rules.max_market_quantity or rules.max_quantity),
             ),
             tick_size=rules.tick_size,
             max_quantity=min(rules.max_quantity, rules.max_market_quantity or rules.max_quantity),

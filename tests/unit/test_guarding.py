@@ -263,3 +263,19 @@ def test_a_guard_told_of_an_entry_while_it_closed_begins_anew_with_what_is_left(
     assert fresh.position == state.position == Decimal("0.403")
     assert [one.client_order_id for one in fresh.expected] == ["e2"]
     assert (fresh.exits, fresh.revision, fresh.plan) == ({}, 3, entry("e2"))
+
+
+@pytest.mark.parametrize(
+    ("held", "most", "first"),
+    [
+        # held, the most that one order may sell, the first order
+        ("3", None, "3"),
+        ("3", "3", "3"),
+        ("3", "2", "1.5"),
+        ("7", "2", "1.75"),
+        ("2.001", "2", "1"),  # two equal parts, not one of 2 and dust of 0.001
+    ],
+)
+def test_a_sale_too_big_for_one_order_goes_in_equal_parts(held: str, most: str | None, first: str) -> None:
+    lot = LOT.model_copy(update={"max_market_quantity": None if most is None else Decimal(most)})
+    assert lot.portion(Decimal(held)) == Decimal(first)

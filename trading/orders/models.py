@@ -9,7 +9,7 @@ from pydantic import Field
 
 from trading.contract import Contract, Utc
 from trading.ids import order_list_id
-from trading.money import floor_to_step
+from trading.money import ceil_to_step, floor_to_step
 
 
 class Side(StrEnum):
@@ -254,6 +254,14 @@ class Lot(Contract):
     min_notional_usd: Decimal
     has_stop_loss: bool = True
     tick_size: Decimal = Decimal("0.01")
+    max_market_quantity: Decimal | None = Field(default=None, description="the most that one order at market may sell")
+
+    def portion(self, quantity: Decimal) -> Decimal:
+        """What one order at market takes of `quantity`: all of it, or the first of the fewest equal parts."""
+        most = self.max_market_quantity
+        if most is None or most <= 0 or quantity <= most:
+            return quantity
+        return floor_to_step(quantity / ceil_to_step(quantity / most, Decimal(1)), self.step_size)
 
     def tradable(self, quantity: Decimal, price: Decimal) -> Decimal:
         """`quantity` floored to the step, or zero where it is dust at `price`."""
