@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 import httpx
 
 from activities.exchange.binance_session import BinanceSession, CredentialSource, Reply, describe, milliseconds
+from activities.exchange.binance_stream import UserStreams
 from activities.exchange.binance_wire import (
     order_fields,
     order_list,
@@ -91,6 +93,11 @@ class BinanceExchange:
         self._session = BinanceSession(
             base_url=base_url, credentials=credentials, transport=transport, total_timeout_s=total_timeout_s
         )
+        self._streams = (
+            None
+            if transport is not None  # one without sockets: those who wait ask in turns
+            else UserStreams(base_url=base_url, credentials=credentials, clock=self._session)
+        )
         self._market_clock = market_clock
         self._receive_window_s = receive_window_s
         self._settles_after_s = engine_timeout_s + read_lag_s
@@ -99,7 +106,15 @@ class BinanceExchange:
         self._stopped: str | None = None
 
     async def aclose(self) -> None:
+        if self._streams is not None:
+            await self._streams.aclose()
         await self._session.aclose()
+
+    async def news(self, account: str, within_s: float) -> None:
+        if self._streams is None:
+            await asyncio.sleep(within_s)
+        else:
+            await self._streams.wait(account, within_s)
 
     # -- time and market ---------------------------------------------------------------------------------------------
 

@@ -135,7 +135,7 @@ class OrderFollowing:
                     return report
             elif is_over:
                 return _kept(await self._intent(wait.key))
-            await self._pause(POLL_EVERY_S)
+            await self._exchange.news(wait.key.account, POLL_EVERY_S)
 
     async def await_market(self, wait: AwaitMarket) -> MarketNews:
         """News as soon as a level is crossed by the best bid or an order changes; else at `until` or ten minutes."""
@@ -147,7 +147,10 @@ class OrderFollowing:
             now: datetime = book.as_of
             if crossed or changed or now >= wait.until or self._clock_s() >= ends_at_s:
                 return MarketNews(now=now, price=book.bid, crossed=crossed, changed=changed)
-            await self._pause(POLL_EVERY_S)
+            if wait.keys:
+                await self._exchange.news(wait.keys[0].key.account, POLL_EVERY_S)
+            else:
+                await self._pause(POLL_EVERY_S)
 
     async def _changed(self, watched: Sequence[WatchedOrder]) -> tuple[OrderKey, ...]:
         changed = []

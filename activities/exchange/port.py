@@ -124,6 +124,13 @@ class Exchange(Protocol):
         """Cancel the order, or with it every open order of its list."""
         ...
 
+    async def news(self, account: str, within_s: float) -> None:
+        """Return when the venue tells of anything in the account, and after `within_s` at the latest.
+
+        A hint that asking is worth while; it never raises, and who waits asks either way.
+        """
+        ...
+
     async def open_orders(self, account: str, symbol: str | None = None) -> tuple[VenueOrder, ...]: ...
 
     async def orders(self, account: str, symbol: str) -> tuple[VenueOrder, ...]:

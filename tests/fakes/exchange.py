@@ -149,6 +149,9 @@ class FakeExchange:
         self.now += timedelta(seconds=max(seconds, 0.01))
         self._deliver()
 
+    async def news(self, account: str, within_s: float) -> None:
+        await self.pause(within_s)
+
     def clock_s(self) -> float:
         return self.now.timestamp()
 

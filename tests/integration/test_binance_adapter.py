@@ -242,6 +242,21 @@ async def test_orders_fills_and_balances_after_market_time_passed(desk: Desk) ->
     assert not account.can_withdraw
 
 
+async def test_a_fill_wakes_the_one_who_follows_the_order(desk: Desk) -> None:
+    """The stream tells of the fill; without it the follower would ask again only after the pause of this test."""
+    buy = desk.request("market")
+    await desk.place(buy)
+    subscribed = asyncio.create_task(desk.direct.news(desk.account, 30))
+    await asyncio.wait_for(subscribed, 10)  # the answer to the subscription is the first thing that is told
+    waiting = asyncio.create_task(desk.direct.news(desk.account, 60))
+    await asyncio.sleep(0)
+    now = await desk.direct.market_time()
+    await desk.clock.advance(now + timedelta(minutes=1), (), request_id=f"{desk.account}-stream")
+    await asyncio.wait_for(waiting, 5)
+    report = await OrderFollowing(desk.direct, desk.journal, pause=asyncio.sleep).sync(buy.key)
+    assert report.status is OrderStatus.FILLED
+
+
 async def test_the_same_advance_twice_is_one_advance(desk: Desk) -> None:
     now = await desk.direct.market_time()
     level = Level(id="l1", symbol="BTC/USDT", direction="above", price=Decimal(7040))
