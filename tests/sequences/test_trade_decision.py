@@ -13,6 +13,7 @@ from fakes.told_market import ACCOUNT, OPENS_AT, SYMBOL, Told
 
 from activities.models.failures import FailureKind, broken
 from trading.decision.models import FusionOutcome, Verdict
+from trading.orders.models import Side
 from trading.risk.models import Mode
 from workflows.names import Update
 from workflows.position_guard import PositionGuard
@@ -33,7 +34,9 @@ def ended(result: DecisionResult) -> tuple[str, tuple[str, ...]]:
 
 
 async def orders_at_the_venue(house: SequenceHouse) -> int:
-    return len(await house.exchange.orders(ACCOUNT, SYMBOL))
+    """Entries, whole ones: the exits that came with one are of its list."""
+    found = await house.exchange.orders(ACCOUNT, SYMBOL)
+    return len([order for order in found if order.side is Side.BUY])
 
 
 async def test_two_holds_are_held_and_recorded(open_house: OpenHouse) -> None:
