@@ -8,6 +8,7 @@ provider has two prices by the hour or by the prompt's length, the row has the h
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Literal
 
@@ -31,7 +32,8 @@ class ProviderSpec:
 
     `base_url` is `None` for rule analysts, and `strategy` is set for them only. `base_url_setting` names the setting
     that is expected to move it. The timeout bounds one call in all; with thinking switched on it should be
-    `REASONING_TIMEOUT_S`.
+    `REASONING_TIMEOUT_S`. `knowledge_until` is what the provider states for the row's own model; without it a language
+    model is taken to know all of history. Rule analysts have read nothing.
     """
 
     id: str
@@ -47,6 +49,7 @@ class ProviderSpec:
     json_support: JsonSupport = "json_object"
     quirks: frozenset[Quirk] = frozenset()
     strategy: str | None = None
+    knowledge_until: date | None = None
 
     @property
     def needs_key(self) -> bool:
@@ -88,6 +91,7 @@ _ROWS = (
         prompt_usd_per_million=Decimal("0.40"),  # of the default model; another endpoint has its own
         completion_usd_per_million=Decimal("1.60"),
         json_support="json_schema",
+        knowledge_until=date(2024, 6, 1),  # as its model page says; the other providers publish none
     ),
     ProviderSpec(
         id="siliconflow",

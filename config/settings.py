@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Self
@@ -78,10 +79,16 @@ class Settings(BaseSettings):
     primary_provider: str = Field(default="rules-momentum", description="provider of the primary model")
     primary_model: str | None = Field(default=None, description="its model name; default: the provider's")
     primary_base_url: str | None = Field(default=None, description="its address; default: the provider's")
+    primary_knowledge_until: date | None = Field(
+        default=None, description="day until which it has read; default: what the provider states for its own model"
+    )
     primary_timeout_s: Decimal | None = Field(default=None, gt=0, le=600, description="bound of one call to it")
     secondary_provider: str = Field(default="rules-reversion", description="provider of the secondary model")
     secondary_model: str | None = Field(default=None, description="its model name; default: the provider's")
     secondary_base_url: str | None = Field(default=None, description="its address; default: the provider's")
+    secondary_knowledge_until: date | None = Field(
+        default=None, description="day until which it has read; default: what the provider states for its own model"
+    )
     secondary_timeout_s: Decimal | None = Field(default=None, gt=0, le=600, description="bound of one call to it")
     codec_keys: SecretStr | None = Field(
         default=None, description="payload keys as NAME:BASE64,...; the first seals, all open; none: readable payloads"
@@ -240,6 +247,19 @@ class Settings(BaseSettings):
         return self._model(
             self.secondary_provider, self.secondary_model, self.secondary_base_url, timeout_s=self.secondary_timeout_s
         )
+
+    def knowledge(self) -> dict[str, datetime]:
+        """Until when models have read, by name, as far as it is stated: of each provider's own model, and as set."""
+        stated = {row.model: row.knowledge_until for row in PROVIDERS.values()}
+        for provider, name, until in (
+            (self.primary_provider, self.primary_model, self.primary_knowledge_until),
+            (self.secondary_provider, self.secondary_model, self.secondary_knowledge_until),
+        ):
+            if until is not None:
+                stated[name or PROVIDERS[provider].model] = until
+        return {
+            name: datetime.combine(until, time(0), tzinfo=UTC) for name, until in stated.items() if until is not None
+        }
 
     def _model(
         self, provider: str, name: str | None, base_url: str | None, *, timeout_s: Decimal | None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 
 from temporalio import activity
@@ -9,8 +11,9 @@ from temporalio import activity
 from activities.models.texts import StoredTexts
 from activities.store.port import AccountBook, Blobs, Decisions
 from trading.contract import Contract
-from trading.decision.models import DecisionHead, Fusion, Role, Stance
+from trading.decision.models import DecisionHead, Fusion, Role, Stance, TrackRecord
 from trading.facts.models import TrendRegime
+from trading.review.knowledge import may_have_read
 
 
 class FuseRequest(Contract):
@@ -26,9 +29,17 @@ class FuseRequest(Contract):
 
 
 class FusionCalls:
-    """The activity that fuses; asks no model and no venue."""
+    """The activity that fuses; asks no model and no venue. `knowledge` is until when models have read, by name."""
 
-    def __init__(self, blobs: Blobs, decisions: Decisions, accounts: AccountBook) -> None:
+    def __init__(
+        self,
+        blobs: Blobs,
+        decisions: Decisions,
+        accounts: AccountBook,
+        *,
+        knowledge: Mapping[str, datetime] | None = None,
+    ) -> None:
+        self._knowledge = knowledge or {}
         self._texts = StoredTexts(blobs)
         self._decisions = decisions
         self._accounts = accounts
@@ -44,12 +55,16 @@ class FusionCalls:
 
         head = request.head
         playbook = await self._texts.playbook(request.playbook_hash)
-        records = await self._decisions.track_records(head.realm, regime=request.regime.value, before=head.as_of)
+        told = await self._decisions.track_records(head.realm, regime=request.regime.value, before=head.as_of)
+        primary, secondary = (
+            self._earned(record, stance, head)
+            for record, stance in zip(told, (request.primary, request.secondary), strict=True)
+        )
         exposure = await self._accounts.exposure(head.realm, head.accounts[0])
         fused = fuse(
             request.primary,
             request.secondary,
-            records=records,
+            records=(primary, secondary),
             policy=playbook.policy,
             snapshot_price=request.last_price,
             closed_trades=exposure.closed_trades if exposure is not None else 0,
@@ -57,3 +72,13 @@ class FusionCalls:
             role_weights={role: playbook.weight(role.value) for role in Role},
         )
         return fused.model_copy(update={"approval_because": approval_reasons(fused, playbook.policy)})
+
+    def _earned(self, record: TrackRecord, stance: Stance, head: DecisionHead) -> TrackRecord:
+        """The record without what proves nothing: how a model that may have read the outcome forecast it."""
+        knows = may_have_read(
+            head.as_of,
+            is_rule_based=stance.is_rule_based,
+            knowledge_until=self._knowledge.get(stance.model),
+            realm=head.realm,
+        )
+        return record.model_copy(update={"brier": None}) if knows else record

@@ -144,13 +144,14 @@ async def _built(
 
 
 def _completed(records: PeriodRecords, request: ReportRequest) -> PeriodRecords:
-    """The records with what the caller knows: cut-offs of models, percentiles of the random baseline."""
+    """The records with what the caller knows beside them: cut-offs of models, percentiles of a random baseline."""
     until = {each.model: each.knowledge_until for each in request.knowledge}
     beaten = {each.account: each.percentile for each in request.baseline}
     return records.model_copy(
         update={
             "models": tuple(
-                model.model_copy(update={"knowledge_until": until.get(model.name)}) for model in records.models
+                model.model_copy(update={"knowledge_until": until.get(model.name, model.knowledge_until)})
+                for model in records.models
             ),
             "accounts": tuple(
                 account.model_copy(update={"random_percentile": beaten.get(account.account)})

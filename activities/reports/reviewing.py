@@ -8,13 +8,13 @@ from typing import Protocol
 from pydantic import Field
 from temporalio import activity
 
-from activities.reports.calls import KnowledgeCutOff, report_errors, zone_of
+from activities.reports.calls import report_errors, zone_of
 from activities.reports.port import ReviewSource
 from activities.store.port import Blobs, KeptReview, PlaybookRegistry, PriceWish, Reviews
 from trading.contract import Contract, Utc
 from trading.ids import check_realm
 from trading.playbook import from_json
-from trading.review.day import DayRecords, review_the_day
+from trading.review.day import review_the_day
 from trading.review.period import Period, ReportKind, period_of
 
 
@@ -57,16 +57,12 @@ class DayState(Contract):
 class ReviewCalls:
     """Reviews of days. It may be repeated with the same input: it changes nothing more.
 
-    Error types: `ReportUnavailable` is retried; `ReportRefused` and `UnknownAccount` are final. `knowledge` is what the
-    providers state about their models.
+    Error types: `ReportUnavailable` is retried; `ReportRefused` and `UnknownAccount` are final.
     """
 
-    def __init__(
-        self, source: ReviewSource, store: ReviewStore, *, knowledge: tuple[KnowledgeCutOff, ...] = ()
-    ) -> None:
+    def __init__(self, source: ReviewSource, store: ReviewStore) -> None:
         self._source = source
         self._store = store
-        self._knowledge = knowledge
 
     @activity.defn
     async def day_state(self, order: DayOrder) -> DayState:
@@ -103,15 +99,9 @@ class ReviewCalls:
         if name is None:
             name = (await self._store.active_playbook(order.realm)).content_hash
         playbook = from_json(await self._store.get(name))
-        records = self._completed(await self._source.day_records(order.realm, order.accounts, period))
+        records = await self._source.day_records(order.realm, order.accounts, period)
         review = review_the_day(records, period, playbook.policy, playbook_version=playbook.version)
         return await self._store.keep_day_review(review)
-
-    def _completed(self, records: DayRecords) -> DayRecords:
-        """The records with what the providers state about the models that answered."""
-        until = {each.model: each.knowledge_until for each in self._knowledge}
-        models = tuple(each.model_copy(update={"knowledge_until": until.get(each.name)}) for each in records.models)
-        return records.model_copy(update={"models": models})
 
 
 def _reviewed(kept: KeptReview) -> DayReviewed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from activities.store.open import Store
@@ -12,20 +12,26 @@ from activities.store.review_day import day_records
 from trading.playbook import Playbook, from_json
 from trading.review.day import DayRecords
 from trading.review.period import Period
-from trading.review.review import PeriodRecords
+from trading.review.review import ModelUse, PeriodRecords
 
 
 class StoreSource:
-    """Reads only."""
+    """Reads only. `knowledge` is until when models have read, by name, as their providers state it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, knowledge: Mapping[str, datetime] | None = None) -> None:
         self._store = store
+        self._knowledge = knowledge or {}
 
     async def period_records(self, realm: str, account: str, *, start: datetime, end: datetime) -> PeriodRecords:
-        return await period_records(self._store, realm, account, start=start, end=end)
+        records = await period_records(self._store, realm, account, start=start, end=end)
+        return records.model_copy(update={"models": self._stated(records.models)})
 
     async def day_records(self, realm: str, accounts: Sequence[str], period: Period) -> DayRecords:
-        return await day_records(self._store, realm, accounts, period)
+        records = await day_records(self._store, realm, accounts, period)
+        return records.model_copy(update={"models": self._stated(records.models)})
+
+    def _stated(self, models: tuple[ModelUse, ...]) -> tuple[ModelUse, ...]:
+        return tuple(each.model_copy(update={"knowledge_until": self._knowledge.get(each.name)}) for each in models)
 
     async def playbook(self, version: str) -> Playbook | None:
         name = await find_playbook(self._store, version)

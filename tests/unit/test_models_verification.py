@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 from fakes.model_room import AS_OF, HEAD, Room, SaidModel
 from temporalio.testing import ActivityEnvironment
 
-from activities.models.fusing import FuseRequest
+from activities.models.fusing import FuseRequest, FusionCalls
 from activities.models.verification import PlaybookRequest
 from trading.decision.models import Action, Fusion, FusionOutcome, Role, Stance, TrackRecord, Verdict
 from trading.facts.models import TrendRegime
@@ -99,3 +100,16 @@ async def test_the_playbook_says_how_much_a_role_weighs_before_its_record_speaks
     )
     assert even.weights[Role.PRIMARY] == Decimal("0.5")
     assert (await fusion_of(room)).weights[Role.PRIMARY] == Decimal("0.7")
+
+
+async def test_a_forecast_of_what_a_model_may_have_read_earns_no_trust() -> None:
+    room = Room(SaidModel())
+    even = await fusion_of(room)
+    room.record.records = (
+        TrackRecord(role=Role.PRIMARY, decisions=40, brier=Decimal("0.01")),
+        TrackRecord(role=Role.SECONDARY, decisions=40, brier=Decimal("0.30")),
+    )
+    assert (await fusion_of(room)).weights == even.weights, "no cut-off is stated: it is taken to know all of history"
+    names = {role.value: AS_OF - timedelta(days=1) for role in (Role.PRIMARY, Role.SECONDARY)}
+    room.fusing = FusionCalls(room.blobs, room.record, room.record, knowledge=names)  # type: ignore[arg-type]
+    assert (await fusion_of(room)).weights[Role.PRIMARY] > even.weights[Role.PRIMARY], "what came later it forecast"

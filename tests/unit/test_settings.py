@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -328,3 +329,14 @@ def test_crypto_day_and_default_market() -> None:
     assert DEFAULT_ACCOUNTS == ("aggressive", "conservative", "composite")
     assert DEFAULT_HISTORY.days * 24 > 500, "enough hourly candles for a first decision"
     assert all(day < DEFAULT_HISTORY.days for day in DEFAULT_HISTORY.crash_days)
+
+
+def test_cut_offs_are_those_that_are_stated_for_a_model_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    stated = load_settings().knowledge()
+    assert stated["gpt-4.1-mini"] == datetime(2024, 6, 1, tzinfo=UTC)
+    assert "rules-momentum" not in stated
+    assert "qwen-plus" not in stated, "nobody states one: it is taken to know all of history"
+    monkeypatch.setenv("PERENNIAL_SECONDARY_PROVIDER", "qwen")
+    monkeypatch.setenv("PERENNIAL_SECONDARY_MODEL", "qwen-of-tomorrow")
+    monkeypatch.setenv("PERENNIAL_SECONDARY_KNOWLEDGE_UNTIL", "2026-01-31")
+    assert load_settings().knowledge()["qwen-of-tomorrow"] == datetime(2026, 1, 31, tzinfo=UTC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from trading.contract import Contract
 from trading.review.period import Period
@@ -19,19 +20,23 @@ class PeriodKnowledge(Contract):
     sentence: str = ""
 
 
+def may_have_read(at: datetime, *, is_rule_based: bool, knowledge_until: datetime | None, realm: str) -> bool:
+    """Whether a model may have read about what happened from `at` on."""
+    if is_rule_based:
+        return False
+    return realm not in HAPPENS_NOW if knowledge_until is None else at < knowledge_until
+
+
 def model_knows_period(models: Iterable[ModelUse], period: Period, *, realm: str) -> PeriodKnowledge:
     """A rule-based model has read nothing. A language model knows what began before its stated cut-off; without one,
     it is taken to know all of history.
     """
     knowing = []
     for model in sorted(models, key=lambda each: each.name):
-        if model.is_rule_based:
-            continue
-        if model.knowledge_until is not None:
-            if period.start < model.knowledge_until:
-                knowing.append(f"{model.name} (its knowledge ends {model.knowledge_until:%Y-%m-%d})")
-        elif realm not in HAPPENS_NOW:
-            knowing.append(f"{model.name} (no cut-off is stated)")
+        until = model.knowledge_until
+        if may_have_read(period.start, is_rule_based=model.is_rule_based, knowledge_until=until, realm=realm):
+            said = "no cut-off is stated" if until is None else f"its knowledge ends {until:%Y-%m-%d}"
+            knowing.append(f"{model.name} ({said})")
     if not knowing:
         return PeriodKnowledge(knows=False)
     return PeriodKnowledge(

@@ -68,7 +68,7 @@ async def _report(kind: str, day: str, *, account: str, realm: str) -> dict[str,
         request = ReportRequest.model_validate(
             {"realm": where, "account": who, "kind": kind, "day": day, "zone": settings.zone or "UTC"}
         )
-        report = (await build(StoreSource(store), request)).report
+        report = (await build(StoreSource(store, knowledge=settings.knowledge()), request)).report
         renderer = TemplateRenderer(best_drawing())
         markdown = renderer.markdown(report)
         files = write_files(settings.home / "reports", report, markdown=markdown, html=renderer.html(report))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -45,7 +46,8 @@ class Site:
     """Everything that wiring needs to construct adapters for the roles of one process.
 
     `market_is_replayed` is true for a simulated venue, whose clock is asked instead of the wall's. `report_folder` is
-    where period reports are written as files; without one they are kept in the database alone.
+    where period reports are written as files; without one they are kept in the database alone. `knowledge` says until
+    when models have read, by name.
     """
 
     realm: str
@@ -66,6 +68,7 @@ class Site:
     cached_workflows: int = 500
     grace_s: int = 10
     report_folder: Path | None = None
+    knowledge: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def chosen_roles(text: str) -> tuple[QueueRole, ...]:

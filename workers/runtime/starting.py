@@ -82,6 +82,7 @@ def site_of(
         health_port=health_port or settings.health_port,
         codec_active=codec_active,
         codec_keys=codec_keys,
+        knowledge=chosen.knowledge(),
     )
 
 

@@ -67,7 +67,7 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
 
     records = StoreCalls(store)
     checks = VerificationCalls(store, store)
-    source = StoreSource(store)
+    source = StoreSource(store, knowledge=site.knowledge)
     reports = ReportCalls(source, store, TemplateRenderer(best_drawing()), folder=site.report_folder)
     return Room(
         role=QueueRole.DECISIONS,
@@ -76,13 +76,13 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
         activities=[
             *_activities_of(records),
             *_activities_of(checks),
-            *_activities_of(FusionCalls(store, store, store)),
+            *_activities_of(FusionCalls(store, store, store, knowledge=site.knowledge)),
             *_activities_of(PlanningCalls(store)),
             *_activities_of(EvolutionRecordsCalls(store)),
             *_activities_of(RevisingCalls(store)),
             *_activities_of(WatchCalls(store)),
             *_activities_of(reports),
-            *_activities_of(ReviewCalls(StoreSource(store), store)),
+            *_activities_of(ReviewCalls(source, store)),
             *_activities_of(ReflectionCalls(source, store, reports)),
             *_activities_of(AnsweringCalls(store)),
         ],
