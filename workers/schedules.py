@@ -61,13 +61,14 @@ class ScheduleRow:
     months: tuple[int, ...] = ()
     jitter: timedelta = timedelta(0)
     ends_within: timedelta | None = None
+    every_hour: bool = False
 
     def calendar(self) -> ScheduleCalendarSpec:
         """When, in the zone of the market profile."""
         fields: dict[str, Any] = {
             "second": [ScheduleRange(self.at.second)],
             "minute": [ScheduleRange(self.at.minute)],
-            "hour": [ScheduleRange(self.at.hour)],
+            "hour": [ScheduleRange(0, 23) if self.every_hour else ScheduleRange(self.at.hour)],
             "comment": self.summary,
         }
         if self.days_of_week:
@@ -129,6 +130,15 @@ def rows_of(market: MarketProfile) -> tuple[ScheduleRow, ...]:
             catch_up=timedelta(days=10),
             jitter=timedelta(minutes=1),
             summary="the quarter's reflection: it goes on only where the next day is the 1st",
+        ),
+        ScheduleRow(
+            kind=PeriodKind.MAINTENANCE,
+            workflow="Maintenance",
+            at=market.review_at,
+            every_hour=True,
+            catch_up=timedelta(minutes=30),
+            jitter=timedelta(seconds=30),
+            summary="ledger against venue, every hour",
         ),
     )
 

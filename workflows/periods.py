@@ -35,6 +35,7 @@ class PeriodKind(StrEnum):
     WEEKLY_EVOLUTION = "weekly-evolution"
     MONTHLY_REFLECTION = "monthly-reflection"
     QUARTERLY_REFLECTION = "quarterly-reflection"
+    MAINTENANCE = "maintenance"
 
 
 class PeriodRequest(Contract):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from workflows.account_desk import AccountDesk
 from workflows.daily_planning import DailyPlanning
 from workflows.daily_review import DailyReview
+from workflows.maintenance import Maintenance
 from workflows.market_watch import MarketWatch
 from workflows.monthly_reflection import MonthlyReflection
 from workflows.order_execution import OrderExecution
@@ -27,5 +28,6 @@ WORKFLOWS: tuple[type, ...] = (
     MonthlyReflection,
     QuarterlyReflection,
     ProposalReview,
+    Maintenance,
     ReplayCampaign,
 )

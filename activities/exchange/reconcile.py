@@ -8,7 +8,16 @@ from activities.exchange.port import Exchange, RealmRefused
 from activities.exchange.translation import venue_call
 from activities.store.port import Intent, LedgerReader
 from trading.contract import Contract
-from trading.ledger.differences import Difference, LedgerOrder, LedgerView, VenueView, compare, foreign_orders
+from trading.ledger.differences import (
+    Difference,
+    LedgerOrder,
+    LedgerView,
+    Transfer,
+    VenueView,
+    compare,
+    foreign_orders,
+    unexplained,
+)
 from trading.money import ZERO
 from trading.orders.models import Fill, VenueOrder
 
@@ -25,12 +34,16 @@ class ReconcileRequest(Contract):
 
 
 class Reconciliation(Contract):
-    """The keys of `perennial reconcile --json`. `foreign_orders` are client ids at the venue that are none of ours."""
+    """The keys of `perennial reconcile --json`. `foreign_orders` are client ids at the venue that are none of ours.
+
+    `transfers` are balances that no trade of the venue explains: a person classifies them, and they freeze nothing.
+    """
 
     orders_checked: int
     fills_checked: int
     differences: tuple[Difference, ...] = ()
     foreign_orders: tuple[str, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
 
 
 class ReconcileCalls:
@@ -60,6 +73,7 @@ class ReconcileCalls:
         orders = fills = 0
         differences: list[Difference] = []
         foreign: list[str] = []
+        transfers: list[Transfer] = []
         for account in request.accounts:
             ours, venue = await self._both(request, account)
             found = compare(ours, venue)
@@ -69,6 +83,7 @@ class ReconcileCalls:
                 found = tuple(difference for difference in found if difference in again)
             differences += found
             foreign += foreign_orders(ours, venue)
+            transfers += unexplained(ours, venue)
             orders += len({order.client_order_id for order in ours.orders} | {o.client_order_id for o in venue.orders})
             fills += len({(f.symbol, f.trade_id) for f in (*ours.fills, *venue.fills)})
         return Reconciliation(
@@ -76,6 +91,7 @@ class ReconcileCalls:
             fills_checked=fills,
             differences=tuple(differences),
             foreign_orders=tuple(foreign),
+            transfers=tuple(transfers),
         )
 
     async def _both(self, request: ReconcileRequest, account: str) -> tuple[LedgerView, VenueView]:

@@ -127,3 +127,20 @@ async def test_an_activity_gives_errors_their_types(traded: tuple[Store, BookOfA
     with pytest.raises(ApplicationError) as silent:
         await ActivityEnvironment().run(calls(store, venue).reconcile, REQUEST)
     assert (silent.value.type, silent.value.non_retryable) == ("VenueUnavailable", False)
+
+
+async def test_what_no_trade_explains_is_a_transfer_to_classify(traded: tuple[Store, BookOfAVenue]) -> None:
+    store, venue = traded
+    asked = venue.account
+
+    async def after_a_deposit(account: str) -> VenueAccount:
+        told = await asked(account)
+        richer = tuple(
+            one.model_copy(update={"free": one.free + 500}) if one.asset == "USDT" else one for one in told.balances
+        )
+        return told.model_copy(update={"balances": richer})
+
+    venue.account = after_a_deposit  # type: ignore[method-assign]
+    found = await calls(store, venue).reconcile(REQUEST)
+    assert [(one.account, one.asset, one.amount) for one in found.transfers] == [("main", "USDT", D(500))]
+    assert [difference.kind for difference in found.differences] == ["balance"]

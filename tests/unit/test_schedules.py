@@ -36,6 +36,7 @@ WHEN = [
     ("weekly-evolution", (20, 0), "Sunday", timedelta(days=3)),
     ("monthly-reflection", (20, 0), "28-31", timedelta(days=10)),
     ("quarterly-reflection", (20, 0), "28-31 of 3, 6, 9, 12", timedelta(days=10)),
+    ("maintenance", (0, 5), "", timedelta(minutes=30)),
 ]
 
 
@@ -56,6 +57,12 @@ def test_a_job_runs_when_the_rules_say(name: str, at: tuple[int, int], days: str
     if len(calendar.month) > 1:
         said.append(f"of {', '.join(str(month.start) for month in calendar.month)}")
     assert " ".join(said) == days
+
+
+def test_the_ledger_is_held_against_the_venue_every_hour() -> None:
+    row = next(row for row in rows_of(CRYPTO) if row.kind is PeriodKind.MAINTENANCE)
+    (hours,) = row.calendar().hour
+    assert (hours.start, hours.end) == (0, 23)
 
 
 def test_only_what_has_a_workflow_is_applied() -> None:

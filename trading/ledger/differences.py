@@ -53,6 +53,14 @@ class Difference(Contract):
     venue: str
 
 
+class Transfer(Contract):
+    """A balance that trades do not explain: the venue has `amount` more than we (or less, if negative)."""
+
+    account: str
+    asset: str
+    amount: Decimal
+
+
 ABSENT = "absent"
 
 
@@ -69,6 +77,17 @@ def compare(ours: LedgerView, venue: VenueView) -> tuple[Difference, ...]:
         *_fills(ours.fills, own),
         *_balances(ours, foreign, venue.balances),
         *_invariants(ours, own),
+    )
+
+
+def unexplained(ours: LedgerView, venue: VenueView) -> tuple[Transfer, ...]:
+    """What moved besides opening and all trades that the venue tells: transfers for a person to classify."""
+    explained = balances(dict(ours.opening), distinct_fills(venue.fills))
+    theirs = {balance.asset: balance.total for balance in venue.balances}
+    return tuple(
+        Transfer(account=ours.account, asset=asset, amount=moved)
+        for asset in sorted(explained.keys() | theirs.keys())
+        if (moved := theirs.get(asset, ZERO) - explained.get(asset, ZERO))
     )
 
 

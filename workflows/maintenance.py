@@ -1,0 +1,66 @@
+"""Every hour outside campaigns: is the ledger still what the venue says? It changes nothing at the venue."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.common import VersioningBehavior
+
+with workflow.unsafe.imports_passed_through():
+    from activities.exchange.calls import CLOCK_CALL
+    from activities.exchange.reconcile import ReconcileCalls, ReconcileRequest, Reconciliation
+    from activities.store.calls import STORE_CALL, HandRecord, StoreCalls
+    from trading.ledger.story import reconciliation_story
+    from workflows.names import AS_OF, OUTCOME, exchange_queue
+    from workflows.options import at
+    from workflows.periods import PeriodDone, PeriodKind, PeriodRequest, nominal_time
+
+
+@workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+class Maintenance:
+    """Reconcile all accounts; what the trades do not explain is written down as a transfer to classify."""
+
+    @workflow.run
+    async def run(self, request: PeriodRequest) -> PeriodDone:
+        """Compare and report; differences are in the details of this run and in its outcome, and freeze nothing."""
+        as_of = nominal_time(request)
+        found = await self._reconciled(request)
+        for transfer in found.transfers:
+            await self._note(request.realm, transfer.account, f"{transfer.amount:f} {transfer.asset}")
+        outcome = "differences" if found.differences else "equal"
+        workflow.upsert_search_attributes([AS_OF.value_set(as_of), OUTCOME.value_set(outcome)])
+        workflow.set_current_details(
+            reconciliation_story(found.differences, found.foreign_orders, orders=found.orders_checked)
+        )
+        if found.differences:
+            workflow.logger.error("the ledger is not what the venue says: %s", found.differences)
+        return PeriodDone(kind=PeriodKind.MAINTENANCE, period=_hour(as_of))
+
+    async def _reconciled(self, request: PeriodRequest) -> Reconciliation:
+        return await workflow.execute_activity_method(
+            ReconcileCalls.reconcile,
+            ReconcileRequest(
+                realm=request.realm, venue=request.venue, accounts=request.accounts, symbols=request.symbols
+            ),
+            **at(exchange_queue(request.realm, request.venue), "ledger against venue", CLOCK_CALL),
+        )
+
+    async def _note(self, realm: str, account: str, moved: str) -> None:
+        """Once for an amount: the same gap, found again an hour later, is the same entry."""
+        await workflow.execute_local_activity_method(
+            StoreCalls.record_hand,
+            HandRecord(
+                realm=realm,
+                operation_id=f"transfer:{account}:{moved}",
+                subject=account,
+                what="transfer to classify",
+                who="reconciliation",
+                reason=f"the venue's balance is {moved} beside what opening and trades come to",
+            ),
+            **STORE_CALL,
+        )
+
+
+def _hour(at_: datetime) -> str:
+    return f"{at_:%Y-%m-%dT%H}"
