@@ -7,26 +7,39 @@ from datetime import datetime
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.exchange.port import Level
+    from activities.market.watching import WATCH_CALL, MarketWatchCalls, WatchMarket, WatchNews
     from activities.planning.watching import WatchCalls, WatchQuestion
     from activities.store.calls import STORE_CALL
     from trading.decision.models import DecisionHead
     from trading.ids import decision_id
     from trading.watching.due import is_due, next_due
-    from trading.watching.models import WatchedTrigger, Watchlist
+    from trading.watching.models import Anomaly, WatchedTrigger, Watchlist
     from trading.watching.triggers import awaited, firing
     from workflows.clock import MarketTime
-    from workflows.names import TASK_TIMEOUT, Signal, decision_workflow
-    from workflows.options import labels
-    from workflows.protocol import DecisionRequest, Planned, PlaybookNews, Tick, Watched, WatchRequest, WatchState
+    from workflows.names import TASK_TIMEOUT, QueueRole, Signal, decision_workflow, desk_workflow, task_queue
+    from workflows.options import at, labels
+    from workflows.protocol import (
+        DecisionRequest,
+        Defend,
+        Planned,
+        PlaybookNews,
+        Tick,
+        Watched,
+        WatchRequest,
+        WatchState,
+    )
     from workflows.trade_decision import TradeDecision
+    from workflows.venue_orders import first_of
 
 PLAN = "plan"
 TRIGGER = "trigger"
+KEPT_ANOMALIES = 100
+"""What was told looks this far back; an anomaly's id names its window, so an older one cannot come again."""
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
@@ -39,11 +52,12 @@ class MarketWatch:
         self._state = request.state or WatchState()
         self._time = MarketTime(coordinator=request.coordinator, as_of=self._state.now)
         self._asks_for_plan = self._state.plan is None
+        self._crossed: set[str] = set()
         self._closing = False
 
     @workflow.run
     async def run(self, request: WatchRequest) -> None:
-        """Watch until closed; continue as new when the server suggests it."""
+        """Watch until closed; continue as new when the server suggests it. Decisions live on, and so does a plan."""
         while not self._closing:
             if self._asks_for_plan:
                 await self._take_plan()
@@ -54,7 +68,7 @@ class MarketWatch:
             if workflow.info().is_continue_as_new_suggested() and not self._has_news():
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(request.model_copy(update={"state": self._state}))
-            await workflow.wait_condition(self._has_news, timeout_summary="the market")
+            await self._wait()
         self._time.begin()
         await self._time.answer(Watched(entity=workflow.info().workflow_id), closed=True)
 
@@ -82,6 +96,58 @@ class MarketWatch:
     def _has_news(self) -> bool:
         return self._closing or self._time.has_tick or self._asks_for_plan
 
+    async def _wait(self) -> None:
+        """Until somebody says something; where nobody ticks, until the market does or ten minutes have passed."""
+        symbols = self._symbols
+        if self._time.is_ticked or not symbols:
+            await workflow.wait_condition(self._has_news, timeout_summary="the market")
+            return
+        if self._has_news():
+            return  # a call that is let go in the moment it is made would end this watch with it
+        watched = self._watched()
+        call = WatchMarket(
+            realm=self._request.realm,
+            venue=self._request.venue,
+            symbols=symbols,
+            levels=watched.levels,
+            until=watched.wakes_at,
+            limits=self._plan.limits,
+            told=tuple(one.id for one in self._state.anomalies),
+            regimes=self._state.regimes,
+        )
+        watching = workflow.start_activity_method(
+            MarketWatchCalls.watch_market,
+            call,
+            **at(task_queue(self._request.realm, QueueRole.MARKET), "watch the market", WATCH_CALL),
+        )
+        news = await first_of(self._has_news, watching)
+        if news is not None:
+            await self._take_news(news)
+
+    async def _take_news(self, news: WatchNews) -> None:
+        """What the market brought: its time, crossed levels for the next round, and what the desks must hear of."""
+        self._time.observe(news.now)
+        self._crossed |= set(news.crossed)
+        self._keep(regimes=news.regimes, anomalies=(*self._state.anomalies, *news.anomalies)[-KEPT_ANOMALIES:])
+        for anomaly in news.anomalies:
+            if anomaly.defends:
+                await asyncio.gather(*(self._tell_desk(account, anomaly) for account in self._request.accounts))
+
+    async def _tell_desk(self, account: str, anomaly: Anomaly) -> None:
+        """The desk decides what defence is; told again under the same id, it has heard it already."""
+        desk = workflow.get_external_workflow_handle(desk_workflow(self._request.realm, account))
+        told = Defend(
+            operation_id=f"watch:{anomaly.id}",
+            reason=anomaly.kind,
+            symbol=anomaly.symbol,
+            as_of=anomaly.as_of,
+            numbers=anomaly.numbers,
+        )
+        try:
+            await desk.signal(Signal.DEFEND, told)
+        except ApplicationError:
+            workflow.logger.info("%s has no desk to defend", account)
+
     async def _take_plan(self) -> None:
         """The triggers of the plan in force; what fired before on the same day stays fired when it is planned anew."""
         self._asks_for_plan = False
@@ -107,18 +173,20 @@ class MarketWatch:
         self._keep(now=now)
         if self._request.ends_at is not None and now >= self._request.ends_at:
             return ()
-        heads = []
+        heads, as_of = [], now.replace(microsecond=0)
         if is_due(self._request.hours, since=since, now=now, every_s=self._request.decide_every_s):
-            heads = [self._head(symbol, now, cause=PLAN, accounts=self._request.accounts) for symbol in self._symbols]
+            heads = [self._head(symbol, as_of, cause=PLAN, accounts=self._request.accounts) for symbol in self._symbols]
         decided = {head.symbol for head in heads}
         for trigger in self._fired(now):
             if trigger.symbol not in decided:
-                heads.append(self._head(trigger.symbol, now, cause=TRIGGER, accounts=trigger.accounts, of=trigger))
+                heads.append(self._head(trigger.symbol, as_of, cause=TRIGGER, accounts=trigger.accounts, of=trigger))
         return tuple(await asyncio.gather(*(self._start(head, takes_turns=len(heads) > 1) for head in heads)))
 
     def _fired(self, now: datetime) -> tuple[WatchedTrigger, ...]:
         """The triggers that this tick's events crossed, each once."""
-        crossed = [event.level_id.partition("#")[2] for event in self._time.events() if event.level_id is not None]
+        levels = {event.level_id for event in self._time.events() if event.level_id is not None} | self._crossed
+        self._crossed = set()
+        crossed = [level.partition("#")[2] for level in levels]
         if not crossed or not self._is_in_force(now):
             return ()
         fired = firing(self._plan, self._state.fired, crossed)

@@ -11,6 +11,7 @@ from activities.exchange.port import ClockEvent, Level
 from activities.exchange.reconcile import Reconciliation
 from trading.contract import Contract, Utc
 from trading.decision.models import DecisionHead, DecisionSummary
+from trading.facts.models import RiskRegime
 from trading.orders.guarding import GuardState as GuardState
 from trading.orders.models import OrderReport, OrderRequest
 from trading.orders.slicing import Slice
@@ -20,7 +21,7 @@ from trading.orders.wishes import LeaveRequest as LeaveRequest
 from trading.orders.wishes import ReduceRequest as ReduceRequest
 from trading.planning.hours import MarketHours
 from trading.risk.models import Exposure, GateAnswer, GateRequest, Mode, Permit
-from trading.watching.models import WatchedTrigger, Watchlist
+from trading.watching.models import Anomaly, WatchedTrigger, Watchlist
 
 Approvals = Literal["expire", "grant"]
 """How a campaign answers a proposal that asks for a person: at once, by policy."""
@@ -119,6 +120,8 @@ class WatchState(Contract):
     now: Utc | None = None
     plan: Watchlist | None = None
     fired: tuple[WatchedTrigger, ...] = ()
+    anomalies: tuple[Anomaly, ...] = ()
+    regimes: dict[str, RiskRegime] = Field(default_factory=dict)
     playbook: PlaybookNews | None = None
 
 

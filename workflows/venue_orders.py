@@ -64,17 +64,17 @@ class VenueOrders:
         watching = workflow.start_activity_method(
             ExchangeCalls.await_market, wait, **at(self._queue, summary, FOLLOW_CALL)
         )
-        return await _unless(unless, watching)
+        return await first_of(unless, watching)
 
     async def follow(self, wait: AwaitChange, *, unless: Callable[[], bool]) -> OrderReport | None:
         """The order's next report, until `unless` comes true first: then `None`."""
         following = workflow.start_activity_method(
             ExchangeCalls.await_order_change, wait, **at(self._queue, "follow fills", FOLLOW_CALL)
         )
-        return await _unless(unless, following)
+        return await first_of(unless, following)
 
 
-async def _unless(condition: Callable[[], bool], call: workflow.ActivityHandle[T]) -> T | None:
+async def first_of(condition: Callable[[], bool], call: workflow.ActivityHandle[T]) -> T | None:
     """The call's result; `None` where the condition came true first and the call was let go."""
     first = asyncio.create_task(workflow.wait_condition(condition))
     await workflow.wait([call, first], return_when=asyncio.FIRST_COMPLETED)

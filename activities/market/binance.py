@@ -94,7 +94,7 @@ class BinanceMarketData:
         except MarketRefused:
             return None
         # Asked after the book: what the clock shows then, the book cannot be later than.
-        distance = abs(await self._market_time() - as_of)
+        distance = abs(await self.market_time() - as_of)
         if distance > timedelta(seconds=LIVE_BOOK_LAG_S if self._clock_runs else 0):
             return None
         try:
@@ -112,11 +112,11 @@ class BinanceMarketData:
     async def _bounded(self, as_of: datetime) -> datetime:
         """`as_of`, or the market's time where that is earlier: a candle still forming there is not closed."""
         if self._seen_market_time is None or self._seen_market_time < as_of:
-            await self._market_time()
+            await self.market_time()
         assert self._seen_market_time is not None
         return min(as_of, self._seen_market_time)
 
-    async def _market_time(self) -> datetime:
+    async def market_time(self) -> datetime:
         if not self._is_replayed:
             self._seen_market_time = self._wall_clock()
             return self._seen_market_time

@@ -10,6 +10,7 @@ from activities.planning.calls import record_errors
 from activities.store.port import Blobs, DayPlans, PlaybookRegistry
 from trading.contract import Contract, Utc
 from trading.playbook import from_json
+from trading.watching.anomalies import limits_of
 from trading.watching.models import Watchlist
 from trading.watching.triggers import watched_triggers
 
@@ -42,7 +43,7 @@ class WatchCalls:
             playbook = from_json(await self._records.get(name))
             policy = playbook.policy
             found = await self._records.day_plan_in_force(question.realm, as_of=question.as_of)
-        plain = Watchlist(playbook_hash=name, playbook_version=playbook.version)
+        plain = Watchlist(playbook_hash=name, playbook_version=playbook.version, limits=limits_of(policy))
         if found is None:
             return plain
         plan = found.plan

@@ -37,6 +37,7 @@ from activities.exchange.reconcile import ReconcileCalls
 from activities.exchange.simulated_clock import SimulatedClock
 from activities.market.binance import BinanceMarketData
 from activities.market.calls import MarketCalls
+from activities.market.watching import MarketWatchCalls
 from activities.models.calls import ModelCalls
 from activities.models.fusing import FusionCalls
 from activities.models.verification import VerificationCalls
@@ -446,6 +447,7 @@ class SequenceHouse:
         """
         store, source = self.store, StoreSource(self.store)
         models = {Role.PRIMARY: self.primary, Role.SECONDARY: self.secondary}
+        watching = (MarketCalls(self.source, store), MarketWatchCalls(self.source), SurveyCalls(self.listing))
         rooms: list[tuple[str, Sequence[type], Iterable[object]]] = [
             (
                 self.queue(QueueRole.DECISIONS),
@@ -465,7 +467,11 @@ class SequenceHouse:
             ),
             (self.queue(QueueRole.CALLS), (), (AskCalls(),)),
             (self.queue(QueueRole.MODELS), (), (ModelCalls(models, store, store),)),
-            (self.queue(QueueRole.MARKET), (), (MarketCalls(self.source, store), SurveyCalls(self.listing))),
+            (
+                self.queue(QueueRole.MARKET),
+                (),
+                watching,
+            ),
             (
                 self.queue(QueueRole.COMPUTE),
                 (),

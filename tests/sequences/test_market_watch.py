@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from eventually import eventually
 from fakes.coordinator import TestCoordinator
 from fakes.scripted_models import buys
 from fakes.sequence_house import SequenceHouse
-from fakes.told_market import OPENS_AT, SYMBOL, VENUE, Told
+from fakes.told_market import FLAT, OPENS_AT, SYMBOL, VENUE, Told
 from temporalio.client import WorkflowHandle
 
 from activities.store.port import KeptPlan
@@ -28,7 +29,10 @@ from workflows.protocol import Decided, DecisionResult, Planned, PlaybookNews, S
 OpenHouse = Callable[..., Awaitable[SequenceHouse]]
 SYMBOLS = (SYMBOL, "ETH/USDT")
 ACCOUNTS = ("aggressive", "composite")
+CRASH = (7000, 7010, 6000, 6050)
 FALL = (7000, 7010, 6700, 6750)
+BOTTOM = (6050, 6060, 6040, 6050)
+LOW = (6750, 6760, 6740, 6750)
 HOUR = timedelta(hours=1)
 LIMITS = {
     "max_trade_fraction": "0.05",
@@ -275,3 +279,62 @@ async def test_without_a_plan_the_policy_alone_applies_and_the_card_says_so(open
     assert card is not None
     assert card["plan"] is None
     assert "no plan of the day" in readable_card(card)
+
+
+@pytest.mark.temporal
+async def test_where_nobody_ticks_the_market_itself_is_polled(open_house: OpenHouse) -> None:
+    """The session's start and a trigger of the plan, seen at the venue; each is decided once."""
+    house = await open_house(Told(coordinated=False, hours=[*[FLAT] * 26, FALL, LOW]))
+    watch = await start_watch(house, coordinator=None)
+    await eventually(lambda: _knows(watch, OPENS_AT), what="the market's time")
+    await house.advance(OPENS_AT + timedelta(days=1))
+    await eventually(lambda: _decided(house, 1), timeout_s=30, what="the session's decision")
+    await tell_plan(house, watch, as_of=OPENS_AT + timedelta(days=1))
+    await eventually(lambda: _watches(watch), timeout_s=30, what="the plan's triggers")
+    await house.advance(OPENS_AT + 27 * HOUR)
+    rows = await eventually(lambda: _decided(house, 3), timeout_s=30, what="pullback and defence")
+    assert sorted(row["cause"] for row in rows) == ["plan", "trigger", "trigger"]
+    await watch.signal(MarketWatch.close)
+    await watch.result()
+
+
+@pytest.mark.temporal
+async def test_a_crash_tells_every_desk_to_defend_once(open_house: OpenHouse) -> None:
+    first = first_playbook()
+    hourly = revised(first, policy=changed(first.policy, breaker_window_s=3600))
+    house = await open_house(Told(coordinated=False, playbook=hourly, accounts=ACCOUNTS, hours=[CRASH, BOTTOM]))
+    watch = await start_watch(house, coordinator=None, accounts=ACCOUNTS)
+    await eventually(lambda: _knows(watch, OPENS_AT), what="the market's time")
+    await house.advance(OPENS_AT + HOUR)
+    kinds = await eventually(lambda: _anomalies(watch), timeout_s=30, what="the crash")
+    assert kinds[0] == "flash_crash", "candles tell the surge and the regime after it"
+    await watch.signal(MarketWatch.close)
+    await watch.result()
+    history = await watch.fetch_history()
+    told = [
+        event.signal_external_workflow_execution_initiated_event_attributes.workflow_execution.workflow_id
+        for event in history.events
+        if event.HasField("signal_external_workflow_execution_initiated_event_attributes")
+    ]
+    assert set(told) == {house.desk(account).id for account in ACCOUNTS}
+    assert len(told) == len(set(kinds)) * len(ACCOUNTS), "each is told once"
+
+
+async def _knows(watch: WorkflowHandle[Any, Any], at: datetime) -> bool:
+    state: WatchState = await watch.query(MarketWatch.state)
+    return state.now == at
+
+
+async def _watches(watch: WorkflowHandle[Any, Any]) -> bool:
+    state: WatchState = await watch.query(MarketWatch.state)
+    return state.plan is not None and bool(state.plan.triggers)
+
+
+async def _anomalies(watch: WorkflowHandle[Any, Any]) -> list[str]:
+    state: WatchState = await watch.query(MarketWatch.state)
+    return [one.kind for one in state.anomalies]
+
+
+async def _decided(house: SequenceHouse, count: int) -> list[dict[str, Any]]:
+    rows = [row for row in await decision_list(house.store, house.realm) if row["finished"]]
+    return rows if len(rows) >= count else []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from trading.contract import Contract
-from trading.policy.thresholds import count
+from trading.policy.thresholds import count, fraction
 
 
 class WatchPolicy(Contract):
@@ -38,4 +40,53 @@ class WatchPolicy(Contract):
         code="trigger_cap",
         looser="up",
         description="entry triggers of all symbols that may ask for a decision in one day",
+    )
+    anomaly_window_s: int = count(
+        900,
+        ge=60,
+        le=86_400,
+        unit="s",
+        capability="C66",
+        code="price_jump",
+        looser="none",
+        description="how far back the watch compares a price with what it saw",
+    )
+    anomaly_price_fraction: Decimal = fraction(
+        "0.03",
+        ge="0.001",
+        le="0.9",
+        capability="C66",
+        code="price_jump",
+        looser="up",
+        description="move within the anomaly window that is a price jump; a fall of it makes the desks defend",
+    )
+    anomaly_volume_multiple: Decimal = fraction(
+        "5",
+        ge="1",
+        le="1000",
+        unit="ratio",
+        capability="C66",
+        code="volume_spike",
+        looser="up",
+        description="volume of the last candle over the median of those before it that is a spike",
+    )
+    anomaly_range_multiple: Decimal = fraction(
+        "4",
+        ge="1",
+        le="1000",
+        unit="ratio",
+        capability="C66",
+        code="volatility_surge",
+        looser="up",
+        description="range of the last candle over the median of those before it that is a surge",
+    )
+    anomaly_candles: int = count(
+        48,
+        ge=5,
+        le=499,
+        unit="candles",
+        capability="C66",
+        code="volatility_surge",
+        looser="none",
+        description="candles before the last one whose median is the usual volume and range",
     )

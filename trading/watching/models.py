@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from trading.contract import Contract, Utc
+from trading.policy.regimes import RegimePolicy
 
 Direction = Literal["above", "below"]
 
@@ -28,6 +29,36 @@ class WatchedTrigger(Contract):
         return self.kind == "defend"
 
 
+AnomalyKind = Literal["flash_crash", "price_jump", "volume_spike", "volatility_surge", "regime_change"]
+
+
+class Anomaly(Contract):
+    """Something the market does not usually do (C66). `numbers` are what was seen and the thresholds, as text.
+
+    `defends` where the desks are told: falls, surges and a worse regime; a busy market alone is only reported.
+    """
+
+    id: str
+    kind: AnomalyKind
+    symbol: str
+    as_of: Utc
+    defends: bool
+    numbers: dict[str, str] = Field(default_factory=dict)
+
+
+class AnomalyLimits(Contract):
+    """The rows of the policy that anomalies are measured by."""
+
+    window_s: int
+    price_fraction: Decimal
+    volume_multiple: Decimal
+    range_multiple: Decimal
+    candles: int
+    crash_fall_fraction: Decimal
+    crash_window_s: int
+    regimes: RegimePolicy
+
+
 class Watchlist(Contract):
     """What the plan in force asks to be watched; without a plan only the playbook is there."""
 
@@ -40,3 +71,4 @@ class Watchlist(Contract):
     triggers: tuple[WatchedTrigger, ...] = ()
     triggers_per_symbol: int = 0
     triggers_per_day: int = 0
+    limits: AnomalyLimits | None = None

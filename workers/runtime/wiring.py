@@ -112,6 +112,7 @@ async def _models(site: Site, store: Store, closing: contextlib.AsyncExitStack) 
 async def _market(site: Site, store: Store, closing: contextlib.AsyncExitStack) -> Room:
     from activities.market.binance import BinanceMarketData
     from activities.market.calls import MarketCalls
+    from activities.market.watching import MarketWatchCalls
     from activities.planning.binance_listing import BinanceListing
     from activities.planning.surveying import SurveyCalls
 
@@ -127,7 +128,11 @@ async def _market(site: Site, store: Store, closing: contextlib.AsyncExitStack) 
     return Room(
         role=QueueRole.MARKET,
         queue=task_queue(site.realm, QueueRole.MARKET),
-        activities=[*_activities_of(MarketCalls(source, store)), *_activities_of(SurveyCalls(listing))],
+        activities=[
+            *_activities_of(MarketCalls(source, store)),
+            *_activities_of(MarketWatchCalls(source)),
+            *_activities_of(SurveyCalls(listing)),
+        ],
     )
 
 
