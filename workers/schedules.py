@@ -26,13 +26,15 @@ from temporalio.client import (
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from config.markets import DEFAULT_ACCOUNTS, DEFAULT_SYMBOLS, MARKETS, MarketProfile
 from trading.planning.hours import MarketHours
-from workflows.names import TASK_TIMEOUT, QueueRole, task_queue
+from workflows.names import TASK_TIMEOUT, QueueRole, task_queue, watch_workflow
 from workflows.options import labels
 from workflows.periods import ALL_ACCOUNTS, PeriodKind, PeriodRequest, schedule_id
+from workflows.protocol import WatchRequest
 
 if TYPE_CHECKING:
     from datetime import time
@@ -232,6 +234,31 @@ def schedule_of(plant: Plant, row: ScheduleRow) -> Schedule:
         ),
         spec=ScheduleSpec(calendars=[row.calendar()], jitter=row.jitter or None, time_zone_name=plant.zone),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=row.catch_up),
+    )
+
+
+async def start_watch(plant: Plant) -> None:
+    """The watch of a lasting realm: always on, so that started again is the one that runs (C09).
+
+    A person who wants no entries pauses the desks; the watch goes on watching.
+    """
+    await plant.client.start_workflow(
+        "MarketWatch",
+        WatchRequest(
+            realm=plant.realm,
+            venue=plant.venue,
+            ledger=plant.realm,
+            accounts=plant.accounts,
+            usual=plant.usual,
+            hours=plant.hours,
+            market_is_replayed=plant.market_is_replayed,
+        ),
+        id=watch_workflow(plant.realm),
+        task_queue=task_queue(plant.realm, QueueRole.DECISIONS),
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        task_timeout=TASK_TIMEOUT,
+        static_summary="watch of the market",
+        search_attributes=labels(realm=plant.realm, accounts=plant.accounts),
     )
 
 

@@ -250,16 +250,16 @@ async def test_what_fired_stays_fired_in_a_new_run(open_house: OpenHouse) -> Non
 async def test_each_account_trades_by_its_own_plan(open_house: OpenHouse) -> None:
     """One observation and one pair of proposals; sizes, refusals and orders are each account's own."""
     house = await open_house(Told(accounts=("aggressive", "composite", "conservative")))
-    house.primary.say(buys())
-    house.secondary.say(buys())
+    house.primary.say(buys(stop="6930", target="7250"))
+    house.secondary.say(buys(stop="6930", target="7250"))
     avoids = {"dropped": ({"symbol": SYMBOL, "reason": "memory_avoids"},), "ideas": ()}
     await keep_plan(house, composite={"limits": LIMITS | {"max_trade_fraction": "0.01"}}, conservative=avoids)
     watch = await start_watch(house)
     (ended,) = await results(house, await house.tick(watch))
-    summary = ended.result.summary
+    summary = ended.summary
     free, small, out = summary.outcomes
     assert summary.plan == f"{OPENS_AT:%Y-%m-%d}"
-    assert (free.outcome, small.outcome, out.outcome) == ("opened", "opened", "refused_by_gate")
+    assert (free.outcome, small.outcome, out.outcome) == ("opened", "opened", "refused_by_gate"), summary.outcomes
     assert free.notional_usd is not None
     assert free.notional_usd > 1000
     assert small.notional_usd == Decimal(1000), "a hundredth of 100,000 by its plan"
@@ -274,8 +274,8 @@ async def test_without_a_plan_the_policy_alone_applies_and_the_card_says_so(open
     house = await open_house(Told())
     watch = await start_watch(house)
     (ended,) = await results(house, await house.tick(watch))
-    assert ended.result.summary.plan is None
-    card = await decision_card(house.store, house.realm, ended.result.summary.head.decision_id)
+    assert ended.summary.plan is None
+    card = await decision_card(house.store, house.realm, ended.summary.head.decision_id)
     assert card is not None
     assert card["plan"] is None
     assert "no plan of the day" in readable_card(card)
@@ -286,14 +286,14 @@ async def test_where_nobody_ticks_the_market_itself_is_polled(open_house: OpenHo
     """The session's start and a trigger of the plan, seen at the venue; each is decided once."""
     house = await open_house(Told(coordinated=False, hours=[*[FLAT] * 26, FALL, LOW]))
     watch = await start_watch(house, coordinator=None)
-    await eventually(lambda: _knows(watch, OPENS_AT), what="the market's time")
+    await eventually(lambda: _decided(house, 1), timeout_s=30, what="the decision of this session's start")
     await house.advance(OPENS_AT + timedelta(days=1))
-    await eventually(lambda: _decided(house, 1), timeout_s=30, what="the session's decision")
+    await eventually(lambda: _decided(house, 2), timeout_s=30, what="the session's decision")
     await tell_plan(house, watch, as_of=OPENS_AT + timedelta(days=1))
     await eventually(lambda: _watches(watch), timeout_s=30, what="the plan's triggers")
     await house.advance(OPENS_AT + 27 * HOUR)
-    rows = await eventually(lambda: _decided(house, 3), timeout_s=30, what="pullback and defence")
-    assert sorted(row["cause"] for row in rows) == ["plan", "trigger", "trigger"]
+    rows = await eventually(lambda: _decided(house, 4), timeout_s=30, what="pullback and defence")
+    assert sorted(row["cause"] for row in rows) == ["plan", "plan", "trigger", "trigger"]
     await watch.signal(MarketWatch.close)
     await watch.result()
 

@@ -31,7 +31,7 @@ def up(
 
 async def _up(files: dict[str, str], *, as_json: bool) -> None:
     from activities.store.open import open_store
-    from workers import operator
+    from workers import operator, schedules
     from workers.stack.home import claim
     from workers.stack.house import VENUE, house
 
@@ -56,6 +56,7 @@ async def _up(files: dict[str, str], *, as_json: bool) -> None:
                 )
                 playbook_hash = (await store.active_playbook(spec.realm)).content_hash
                 await operator.open_simulated_accounts(place, DEFAULT_ACCOUNTS, playbook_hash=playbook_hash)
+                await schedules.start_watch(schedules.plant_of(settings, running.client, realm=spec.realm))
             finally:
                 await store.aclose()
             temporal = running.stack.state
