@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trading.orders.models import Lot, OrderRequest, OrderType
-from trading.orders.slicing import Size, shown_part, sliced, slices_of
+from trading.orders.slicing import Size, first_order_id, shown_part, sliced, slices_of
 from trading.policy.execution import ExecutionPolicy
 
 LOT = Lot(step_size=Decimal("0.00001"), min_quantity=Decimal("0.00001"), min_notional_usd=Decimal(5))
@@ -93,3 +93,9 @@ def test_the_parts_are_the_whole_and_never_more(
     assert all(part.due_at - START < timedelta(seconds=window_s) for part in parts)
     least = TERMS.algo_min_notional_multiple * LOT.min_notional_usd
     assert all(part.quantity * usd / order.quantity >= least - LOT.step_size * 7000 for part in parts)
+
+
+def test_all_parts_and_revisions_name_the_same_execution() -> None:
+    order = order_of("56000")
+    names = {first_order_id(sliced(order, part)) for part in slices_of(order, size("56000"), TERMS)}
+    assert names == {order.client_order_id}

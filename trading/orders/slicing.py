@@ -115,6 +115,11 @@ def permitted_again(order: OrderRequest, permit: Permit, *, ask: Decimal, as_of:
     return renewed.model_copy(update={"price": worst_price, "beside": led_anew(order.beside, renewed)})
 
 
+def first_order_id(order: OrderRequest) -> str:
+    """The client id of the entry's first order, after which its execution is named: the same for all its parts."""
+    return _renamed(order, slice_number=0, revision=0, quantity=order.quantity).client_order_id
+
+
 def _renamed(order: OrderRequest, *, slice_number: int, revision: int, quantity: Decimal) -> OrderRequest:
     name = client_order_id(
         ledger=order.ledger,

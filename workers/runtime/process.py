@@ -49,12 +49,12 @@ async def serve(client: Client, site: Site, *, stop: asyncio.Event | None = None
 
 
 def _recovery(client: Client, site: Site) -> Coroutine[Any, Any, object] | None:
-    """What a worker that runs workflows does once at its start: nothing open is left without its workflow."""
+    """What a worker that runs workflows does beside them: nothing open is left without its workflow."""
     if QueueRole.DECISIONS not in site.roles:
         return None
-    from workers.runtime.recovery import keep_protected
+    from workers.runtime.recovery import stay_protected
 
-    return keep_protected(client, site)
+    return stay_protected(client, site)
 
 
 def worker_of(client: Client, site: Site, room: Room) -> Worker:

@@ -24,6 +24,7 @@ from trading.ledger.outcome import position_quantity
 from trading.orders.entries import entry_times
 from trading.orders.guarding import TARGET
 from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, OrderType
+from trading.orders.slicing import first_order_id
 from trading.risk.desk import reserve
 from workers.runtime.site import Site
 from workflows.account_desk import AccountDesk
@@ -59,6 +60,9 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 
+LOOK_EVERY_S = 600.0
+"""Between two looks of a worker at what is open: two reads of the database, and a start that is refused for each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
@@ -68,6 +72,18 @@ class Recovered:
     guards: tuple[str, ...] = ()
     executions: tuple[str, ...] = ()
     helpless: tuple[str, ...] = ()
+
+
+async def stay_protected(client: Client, site: Site) -> None:
+    """`keep_protected` at the start, and in a lasting realm again and again: nothing open stays without its workflow.
+
+    A trial ends with its stack: there the start of each worker is enough.
+    """
+    while True:
+        await keep_protected(client, site)
+        if "-" in site.realm:
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def keep_protected(client: Client, site: Site) -> Recovered:
@@ -127,7 +143,7 @@ async def _recover_trade(begin: _Beginning, trade: OpenTrade, found: Recovered) 
     for entry in trade.entries:
         if not entry.is_unresolved:
             continue
-        name = execution_workflow(begin.realm, entry.intent.request.client_order_id)
+        name = execution_workflow(begin.realm, first_order_id(entry.intent.request))
         request = execution_request(entry, realm=begin.realm, coordinator=begin.coordinator)
         if request is None:
             found = replace(found, helpless=(*found.helpless, name))
@@ -319,7 +335,7 @@ def _expected(entry: OpenEntry, *, realm: str) -> Expect:
     request, levels = entry.intent.request, entry.levels
     assert levels is not None  # a trade without levels is helpless
     return Expect(
-        execution=execution_workflow(realm, request.client_order_id),
+        execution=execution_workflow(realm, first_order_id(request)),
         decision_id=request.decision_id,
         client_order_id=request.client_order_id,
         stop_price=levels.stop_price,
