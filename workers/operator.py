@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from activities.store.port import AuditEntry
     from trading.decision.approval import PersonAnswer, ProposedTrade
     from trading.orders.wishes import Resolution
-    from workflows.protocol import Hand, HandDone
+    from workflows.protocol import Hand, HandDone, Lift
 
 CAPITAL_USD = Decimal(1_000_000)
 SETTLES_WITHIN = timedelta(seconds=5)
@@ -292,7 +292,27 @@ async def resolve_order(place: Place, word: Resolution) -> HandDone:
     return done.model_copy(update={"accepted": False, "state": "FROZEN", "reason": contradicted})
 
 
-async def _updated(handle: WorkflowHandle[Any, Any], verb: str, said: Hand | PersonAnswer | Resolution) -> HandDone:
+async def lift_protection(place: Place, lift: Lift) -> HandDone:
+    """End a protection at the desk of its account. Raises `HandRefused` for an unknown one, or where nobody answers."""
+    import uuid
+
+    kept = {one.protection.id: one for one in await place.store.protections(place.realm)}
+    if lift.protection_id not in kept:
+        standing = ", ".join(name for name, one in kept.items() if one.lifted_by is None) or "none"
+        raise HandRefused(f"protection {lift.protection_id!r} is unknown in {place.realm}: standing are {standing}")
+    if not lift.operation_id:
+        lift = lift.model_copy(update={"operation_id": f"lift-{uuid.uuid4().hex[:16]}"})
+    desk = place.client.get_workflow_handle(desk_workflow(place.realm, kept[lift.protection_id].account))
+    try:
+        async with asyncio.timeout(ANSWERS_WITHIN_S):
+            return await _updated(desk, "lift", lift)
+    except TimeoutError:
+        raise HandRefused(f"no worker answered within {ANSWERS_WITHIN_S:g} s: nothing was lifted") from None
+
+
+async def _updated(
+    handle: WorkflowHandle[Any, Any], verb: str, said: Hand | PersonAnswer | Resolution | Lift
+) -> HandDone:
     from temporalio.client import WorkflowUpdateFailedError
 
     from workflows.protocol import HandDone

@@ -31,6 +31,7 @@ from activities.store.tables import (
     GateRow,
     MarkRow,
     OrderRow,
+    ProtectionRow,
     PositionRow,
     TradeOutcomeRow,
     VerificationRow,
@@ -194,6 +195,7 @@ async def status(store: Store, realm: str) -> dict[str, Any]:
             "closed_trades": await _count(connection, TradeOutcomeRow, TradeOutcomeRow.realm == realm),
             "last_decision": newest[0] if newest else None,
             "accounts": [dict(row) for row in gates.mappings()],
+            "protections": await _standing(connection, realm),
             "positions": [
                 line
                 for name in await _accounts(connection, realm)
@@ -201,6 +203,17 @@ async def status(store: Store, realm: str) -> dict[str, Any]:
             ],
             "open_orders": await _orders(connection, open_orders),
         }
+
+
+async def _standing(connection: AsyncConnection, realm: str) -> list[dict[str, Any]]:
+    """What breakers protect and nobody has lifted; one whose market time is over protects nothing any more."""
+    names = ("account", "protection_id", "kind", "symbol", "since", "until", "reason")
+    rows = await connection.execute(
+        select(*(getattr(ProtectionRow, name) for name in names))
+        .where(ProtectionRow.realm == realm, ProtectionRow.lifted_by.is_(None))
+        .order_by(ProtectionRow.since.desc(), ProtectionRow.protection_id)
+    )
+    return [dict(row) for row in rows.mappings()]
 
 
 async def run_summary(store: Store, realm: str) -> dict[str, Any]:

@@ -50,7 +50,7 @@ from workflows.names import (  # noqa: E402
     desk_workflow,
 )
 from workflows.periods import PeriodKind, PeriodRequest, period_workflow  # noqa: E402
-from workflows.protocol import DecisionRequest, Hand, ModeChange  # noqa: E402
+from workflows.protocol import DecisionRequest, Defend, Hand, Lift, ModeChange  # noqa: E402
 from workflows.trade_decision import TradeDecision  # noqa: E402
 
 NAMESPACE = "histories"
@@ -183,6 +183,35 @@ async def _desk_by_hand(house: SequenceHouse) -> str:
     return desk_workflow(house.realm, "composite")
 
 
+async def _desk_defends(house: SequenceHouse) -> str:
+    """A freeze and a defence by the watch's word, a wish refused, and a person who lifts the defence."""
+    await house.desk().signal(Signal.DEFEND, _crash("b1", symbol="BTC/USDT"))
+    await house.desk().signal(Signal.DEFEND, _crash("b2"))
+    await house.reserve(house.wish("w1"))
+    await eventually(lambda: _are_kept(house, 2), what="the protections")
+    kept = await house.store.protections(house.realm)
+    defence = next(one.protection for one in kept if one.protection.symbol is None)
+    lift = Lift(protection_id=defence.id, operation_id="op-1", who="ada", reason="calm")
+    await house.desk().execute_update(Update.LIFT, lift)
+    await eventually(lambda: _is_idle(house), what="the errands")
+    await house.desk().signal(AccountDesk.close)
+    await house.desk().result()
+    return house.desk().id
+
+
+async def _are_kept(house: SequenceHouse, count: int) -> bool:
+    return len(await house.store.protections(house.realm)) == count
+
+
+async def _is_idle(house: SequenceHouse) -> bool:
+    state = await house.desk().query(AccountDesk.state)
+    return state is not None and not state.errands
+
+
+def _crash(operation_id: str, symbol: str | None = None) -> Defend:
+    return Defend(operation_id=operation_id, reason="flash_crash: all fell", symbol=symbol, as_of=OPENS_AT)
+
+
 async def _has_no_errands(house: SequenceHouse) -> bool:
     state = await house.desk().query(AccountDesk.state)
     return state is not None and len(state.hands) == 4 and not state.errands
@@ -249,6 +278,7 @@ PATHS = (
     RecordedPath("guard-flatten", _flattened, Told()),
     RecordedPath("desk-reserve-and-halt", _desk, Told()),
     RecordedPath("desk-hands", _desk_by_hand, Told()),
+    RecordedPath("desk-defends", _desk_defends, Told()),
     RecordedPath(
         "campaign-two-days",
         _campaign,

@@ -16,7 +16,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from trading.playbook import first_playbook, revised
 from trading.policy.model import Policy
 from trading.policy.table import changed as with_limits
-from trading.risk.models import GateAnswer, GateRequest, Mode
+from trading.risk.models import GateAnswer, GateRequest, Mode, Permit
 from workflows.account_desk import AccountDesk
 from workflows.names import QueueRole, Signal, Update, desk_workflow
 from workflows.protocol import DeskRequest, DeskState, ModeChange, ModeChanged, Settlement
@@ -62,18 +62,23 @@ async def test_two_hundred_wishes_side_by_side_never_pass_a_limit(open_house: Op
     ten_at_once = asyncio.Semaphore(10)  # what the server lets in to one workflow; more is held back for seconds
     capital = house.told.capital
 
+    promised: dict[str, Permit] = {}
+
     async def asked(number: int, wish: GateRequest) -> GateAnswer:
         async with ten_at_once:
             answer = await house.reserve(wish)
-        if answer.permit is not None and number % 3 == 0:  # its order died: the room is another's
+        if answer.permit is None:
+            return answer
+        promised[answer.permit.id] = answer.permit
+        assert sum(one.notional_usd for one in promised.values()) <= policy.total_fraction_normal * capital
+        for symbol in symbols:
+            here = sum(one.notional_usd for one in promised.values() if one.symbol == symbol)
+            assert here <= policy.max_position_fraction * capital
+        assert len({one.symbol for one in promised.values()}) <= policy.max_positions_normal
+        if number % 3 == 0:  # its order died: the room is another's
+            del promised[answer.permit.id]
             settled = Settlement(permit_id=answer.permit.id, account=ACCOUNT, client_order_id=f"c{number}")
             await house.desk().signal(Signal.SETTLE, settled)
-        exposure = (await state_of(house)).exposure
-        assert exposure.reserved_usd <= policy.total_fraction_normal * capital
-        for symbol in symbols:
-            assert exposure.symbol_usd(symbol) <= policy.max_position_fraction * capital
-        assert len({r.symbol for r in exposure.reservations}) <= policy.max_positions_normal
-        assert exposure.cash_usd - exposure.reserved_usd >= policy.cash_floor_fraction * capital
         return answer
 
     answers = await asyncio.gather(*(asked(number, wish) for number, wish in enumerate(wishes)))
@@ -85,7 +90,8 @@ async def test_two_hundred_wishes_side_by_side_never_pass_a_limit(open_house: Op
     assert all(permit.notional_usd <= policy.max_trade_fraction * capital for permit in granted)
     assert len({permit.id for permit in granted}) == len(granted)
     state = await state_of(house)
-    assert {r.permit_id for r in state.exposure.reservations} <= {permit.id for permit in granted}
+    assert {r.permit_id for r in state.exposure.reservations} == set(promised)
+    assert state.exposure.cash_usd - state.exposure.reserved_usd >= policy.cash_floor_fraction * capital
 
 
 async def test_a_settled_order_gives_its_room_back(open_house: OpenHouse) -> None:

@@ -1,0 +1,94 @@
+"""`perennial protections`: what breakers froze or defended, and a person's hand that lifts it (C20)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workers.cli.card import table
+from workers.cli.command import group
+from workers.cli.ending import NotWell, Refusal, emit, run
+from workers.cli.inputs import person_of
+from workers.cli.place import records, running_place, settings_or_refusal
+
+if TYPE_CHECKING:
+    from workflows.protocol import HandDone
+
+Json = Annotated[bool, typer.Option("--json", help="one JSON object as the last line")]
+
+
+def list_protections(
+    everything: Annotated[bool, typer.Option("--all", help="lifted ones as well")] = False,
+    realm: Annotated[str, typer.Option(help="realm of the records; default: the profile's")] = "",
+    json: Json = False,
+) -> None:
+    """What breakers protect, newest first; one with a time ends by itself at that market time.
+
+    Example: perennial protections list --json
+    """
+
+    async def read() -> list[dict[str, Any]]:
+        settings = settings_or_refusal()
+        async with records(settings) as store:
+            kept = await store.protections(realm or settings.realm)
+        return [
+            {"account": one.account, **one.protection.model_dump(mode="json")}
+            | {"lifted_by": one.lifted_by, "lifted_because": one.lifted_because}
+            for one in kept
+            if everything or one.lifted_by is None
+        ]
+
+    rows = run(read)
+    columns = ("id", "account", "kind", "symbol", "since", "until", "reason", "lifted_by")
+    emit({"protections": rows}, as_json=json, text=table(rows, columns, empty="nothing is protected"))
+
+
+def lift(
+    protection: Annotated[str, typer.Argument(help="its id, as `perennial protections list` shows it")],
+    reason: Annotated[str, typer.Option(help="why; it is kept in the audit")],
+    who: Annotated[str, typer.Option(help="who; default: the user of this machine")] = "",
+    operation_id: Annotated[str, typer.Option(help="an id under which this is done once; default: a new one")] = "",
+    json: Json = False,
+) -> None:
+    """End a protection: its symbol may be entered again, or its account is automatic again.
+
+    Example: perennial protections lift b0123456789abcdef0123456 --reason "the market is calm" --json
+    """
+    from workflows.protocol import Lift
+
+    if not reason.strip():
+        raise Refusal("--reason is empty: say why, it is kept in the audit")
+    wish = Lift(protection_id=protection, operation_id=operation_id, who=person_of(who), reason=reason.strip())
+
+    async def lifted() -> HandDone:
+        from workers import operator
+
+        async with running_place(settings_or_refusal(), verb="protections") as place:
+            return await operator.lift_protection(place, wish)
+
+    done = _said(lifted)
+    word = "done" if done.accepted else "not done"
+    text = f"{word}: {done.target} is {done.state} ({done.reason})\noperation {done.operation_id}"
+    emit(done.model_dump(mode="json"), as_json=json, text=text)
+    if not done.accepted:
+        raise NotWell
+
+
+def _said(work: Any) -> HandDone:
+    from workers.operator import HandRefused
+
+    try:
+        done: HandDone = run(work)
+    except HandRefused as refused:
+        raise Refusal(str(refused)) from None
+    return done
+
+
+COMMANDS = {
+    "protections": group(
+        "protections",
+        {"list": list_protections, "lift": lift},
+        help_text="What breakers protect, and lifting it.",
+    ),
+}
