@@ -31,8 +31,8 @@ from activities.store.tables import (
     GateRow,
     MarkRow,
     OrderRow,
-    ProtectionRow,
     PositionRow,
+    ProtectionRow,
     TradeOutcomeRow,
     VerificationRow,
 )

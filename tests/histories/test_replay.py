@@ -36,6 +36,7 @@ CALLS = {
     "decision-opened": (*ASKED, *GATED),
     "decision-reduced": (*ASKED, *GATED),
     "decision-refused": (*ASKED, *GATED),
+    "desk-defends": None,
     "desk-hands": (
         *("policy", "load_exposure"),
         *("write_gate", "record_hand") * 3,
@@ -246,7 +247,7 @@ def test_a_desk_answers_once_shrinks_and_refuses_after_a_halt() -> None:
     history = recorded("desk-reserve-and-halt")
     (_, first), (_, again), (_, second), (_, halted), (_, third) = history.updates
     assert again == first
-    assert Decimal(first["permit"]["notional_usd"]) == Decimal(5000)
+    assert (first["binding"], first["permit"]["notional_usd"]) == ("risk_budget_cap", "3322.59136212")
     assert Decimal(second["permit"]["notional_usd"]) < Decimal(90_000), "the gate shrinks"
     assert halted["mode"] == "halted"
     assert third["permit"] is None
@@ -275,6 +276,16 @@ def test_hands_on_a_desk_are_written_down_after_the_gate_row_that_they_ask_for()
     ]
     ((name, wish),) = history.signals_sent
     assert (name, wish["operation_id"]) == ("leave", "op-4"), "a halt without entries has nobody to tell"
+
+
+def test_a_breaker_writes_the_gate_row_before_it_is_kept_and_a_person_ends_it() -> None:
+    history = recorded("desk-defends")
+    assert history.order.index("write_gate") < history.order.index("keep_protection")
+    (_, refused), (lift, lifted) = history.updates
+    assert [denial["code"] for denial in refused["denials"]] == ["defensive_mode", "symbol_frozen"]
+    assert refused["denials"][1]["numbers"]["until"] == "20200129T120000Z", "four hours of market time"
+    assert (lift["who"], lifted["accepted"], lifted["state"]) == ("ada", True, "auto")
+    assert history.order.index("lift_protection") > history.order.index("keep_protection")
 
 
 def test_a_campaign_moves_the_clock_forward_and_ends_without_differences() -> None:
