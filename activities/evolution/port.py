@@ -101,6 +101,10 @@ class GenePool(Protocol):
         """
         ...
 
+    async def evolution_reports(self, realm: str, *, until: datetime) -> tuple[str, ...]:
+        """The hashes of the reports of all weeks up to a time, oldest first."""
+        ...
+
     async def use_holdout(self, realm: str, use: HoldoutUse, *, period: str) -> None:
         """Durable when it returns: from then on the holdout counts as shown. The same use again changes nothing."""
         ...

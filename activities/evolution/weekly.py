@@ -23,7 +23,7 @@ from activities.market.port import MarketData
 from trading.evolution.examine import Examined
 from trading.evolution.lessons import principles_of
 from trading.evolution.models import Knowledge, Record
-from trading.evolution.pool import HoldoutUsed, Pool, first_pool, with_holdout_used
+from trading.evolution.pool import HoldoutUsed, Pool, Status, first_pool, with_holdout_used
 from trading.evolution.promotion import Evidence, before_the_holdout, verdict
 from trading.evolution.report import Candidate, report_of, story_of
 from trading.evolution.running import Run
@@ -34,6 +34,7 @@ from trading.evolution.week import Week, judged_week, leading, taken_in
 from trading.ids import canonical_json, content_hash
 from trading.policy.model import Policy
 from trading.strategies.gene_pool import GENE_POOL
+from trading.strategies.models import Strategy
 
 WEEK = timedelta(days=7)
 HISTORY = "history"
@@ -46,6 +47,7 @@ PARTS = 2
 """The strategies are run in so many parts beside each other: as many as there are processes."""
 
 _Seen = dict[str, Examined | None]
+_Wanted = tuple[Strategy, datetime, Mapping[str, datetime]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ class WeeklyEvolver:
 
     The first evolution of a realm seeds the pool with the presets, and runs them over the venue's history before the
     week as well, so that judgement does not begin with nothing. What is bred later has the record of its own life.
+    Shadows run on too, once a month over all the weeks since: nothing is decided by them in between.
     """
 
     def __init__(self, records: GenePool, market: MarketData, calculators: Calculators) -> None:
@@ -88,12 +91,12 @@ class WeeklyEvolver:
         ever = begun.ever(with_week=True)
         week = judged_week(
             begun.before.pool,
-            week={row.record.strategy: row.record for row in begun.week},
+            week={row.record.strategy: row.record for row in begun.week if row.record.start >= begun.start},
             ever=ever,
             used=leading(begun.before.pool, begun.ever(with_week=False), policy=policy),
             seed=SEED,
             at=order.as_of,
-            monthly=order.as_of.day <= LAST_DAY_OF_FIRST_WEEK,
+            monthly=_is_monthly(order),
             policy=policy,
         )
         tested = after_small_tests(week.pool, begun.before.verdicts, ever, at=order.as_of, policy=policy)
@@ -105,34 +108,33 @@ class WeeklyEvolver:
         before = await self._records.gene_pool(order.realm, before=order.period)
         start = order.as_of - WEEK
         history: Sequence[StrategyWeek] = ()
-        known_events = 0
         if before is None:
-            pool = first_pool(GENE_POOL, at=start)
-            history = await self._run(known, pool, {}, period=HISTORY, start=first, end=start)
-            before = PoolRecords(pool, {}, {})
-            pending = {row.record.strategy: row.pending for row in history}
+            before = PoolRecords(first_pool(GENE_POOL, at=start), {}, {})
+            fresh: list[_Wanted] = [(row.strategy, first, {}) for row in before.pool.entries]
+            history = await self._run(known, fresh, period=HISTORY, end=start)
+            last = {row.record.strategy: row for row in history}
+            known_events = 0
         else:
-            start = max((weeks[-1].record.end for weeks in before.weeks.values()), default=start)
+            last = {name: weeks[-1] for name, weeks in before.weeks.items()}
+            start = max((row.record.end for row in last.values()), default=start)
             known_events = len(before.pool.history)
-            pending = {name: weeks[-1].pending for name, weeks in before.weeks.items()}
-        week = await self._run(known, before.pool, pending, period=order.period, start=start, end=order.as_of)
+        wanted: list[_Wanted] = [
+            (row.strategy, last[row.strategy.name].record.end, dict(last[row.strategy.name].pending))
+            if row.strategy.name in last
+            else (row.strategy, start, {})
+            for row in before.pool.entries
+            if row.trades or (row.status is Status.SHADOW and _is_monthly(order))
+        ]
+        week = await self._run(known, wanted, period=order.period, end=order.as_of)
         return _Begun(start=start, before=before, history=history, week=week, known_events=known_events)
 
     async def _run(
-        self,
-        known: Knowledge,
-        pool: Pool,
-        pending: Mapping[str, Mapping[str, datetime]],
-        *,
-        period: str,
-        start: datetime,
-        end: datetime,
+        self, known: Knowledge, wanted: Sequence[_Wanted], *, period: str, end: datetime
     ) -> list[StrategyWeek]:
-        """What each strategy of the pool did from `start` to `end`, in the order of their names."""
-        wanted = [(row.strategy, dict(pending.get(row.strategy.name, {}))) for row in pool.entries]
+        """What each strategy did from its start to `end`, in the order of their names."""
         parts = [wanted[number::PARTS] for number in range(PARTS)]
         done: list[list[tuple[str, Run | None]]] = await asyncio.gather(
-            *(self._calculators.run("run_weeks", known, part, start=start, end=end) for part in parts if part)
+            *(self._calculators.run("run_weeks", known, part, end=end) for part in parts if part)
         )
         return [
             StrategyWeek(period=period, record=run.record, pending=run.pending)
@@ -220,6 +222,11 @@ class WeeklyEvolver:
         return await self._records.keep_evolution(
             order.realm, kept, pool=pool, weeks=[*begun.history, *scored], exams=exams, report=text
         )
+
+
+def _is_monthly(order: EvolutionOrder) -> bool:
+    """Crossings and wild ones are bred on the first Sunday of a month, and shadows are brought up to date."""
+    return order.as_of.day <= LAST_DAY_OF_FIRST_WEEK
 
 
 def _examination(evidence: Evidence, *, taken_in: bool, policy: Policy) -> Examination:

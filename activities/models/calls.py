@@ -175,6 +175,7 @@ class ModelCalls:
             top_p=request.top_p,
             max_tokens=request.max_tokens,
             timeout_s=request.timeout_s,
+            strategies=playbook.strategies if self._models[request.role].is_rule_based else (),
         )
 
     def _remember(self, key: tuple[str, ...], answered: tuple[ChatAnswer, int]) -> None:
@@ -242,8 +243,9 @@ async def _ask(model: ChatModel, chat: ChatRequest) -> tuple[ChatAnswer, int]:
 
 def _prompt_text(role: Role, chat: ChatRequest) -> str:
     """All that shapes the answer, as it is stored: messages, schema, sampling; and the role, so that two roles of one
-    model stay two answers. How long we would wait for it shapes nothing."""
-    return canonical_json({"role": role.value, **chat.model_dump(mode="python", exclude={"timeout_s"})})
+    model stay two answers. How long we would wait for it shapes nothing; the strategies are those of the playbook that
+    the decision names."""
+    return canonical_json({"role": role.value, **chat.model_dump(mode="python", exclude={"timeout_s", "strategies"})})
 
 
 def _ref(row: StoredAnswer, *, reused: bool) -> AnswerRef:

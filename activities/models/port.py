@@ -9,10 +9,14 @@ from pydantic import Field
 
 from trading.contract import Contract
 from trading.decision.models import Message
+from trading.strategies.models import Strategy
 
 
 class ChatRequest(Contract):
-    """One call: messages in, JSON after `json_schema` out."""
+    """One call: messages in, JSON after `json_schema` out.
+
+    `strategies` are those of the decision's playbook, for analysts that follow rules; no language model is sent them.
+    """
 
     messages: tuple[Message, ...]
     schema_name: str
@@ -21,6 +25,7 @@ class ChatRequest(Contract):
     top_p: Decimal = Decimal("0.9")
     max_tokens: int = 4000
     timeout_s: Decimal = Decimal(60)
+    strategies: tuple[Strategy, ...] = ()
 
 
 class ChatAnswer(Contract):

@@ -16,8 +16,8 @@ from activities.models.port import ChatAnswer, ChatRequest
 class RuleAnalyst:
     """A deterministic analyst: the same prompt gives the same answer, at no cost and with no tokens.
 
-    `strategy` names a built-in strategy; another name raises `LookupError` here, not at the first question. `think_s`
-    makes the analyst as slow as a model, for benchmarks.
+    `strategy` names the built-in strategy that it falls back on and leaves positions by; another name raises
+    `LookupError` here, not at the first question. `think_s` makes the analyst as slow as a model, for benchmarks.
     """
 
     provider = "rules"
@@ -31,8 +31,9 @@ class RuleAnalyst:
         self._think_s = think_s
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
-        """The strategy's proposal on the facts of the first user message; without facts there it refuses for good."""
-        from trading.decision.analysts import propose
+        """The proposal on the facts of the first user message, by the analyst's own strategy and those of its school in
+        the playbook; without facts there it refuses for good."""
+        from trading.decision.analysts import propose_by_set
         from trading.decision.prompts import answer_text, facts_from_prompt
 
         if self._think_s > 0:
@@ -44,7 +45,7 @@ class RuleAnalyst:
             raise broken(
                 self.provider, FailureKind.BAD_REQUEST, f"the prompt holds no readable facts: {error}"
             ) from error
-        return ChatAnswer(text=answer_text(propose(self._strategy, facts)), model=self.name)
+        return ChatAnswer(text=answer_text(propose_by_set(self._strategy, request.strategies, facts)), model=self.name)
 
     async def aclose(self) -> None:
         """Nothing is open."""

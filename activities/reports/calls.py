@@ -21,7 +21,7 @@ from trading.contract import Contract, Fraction, Utc
 from trading.ids import check_realm
 from trading.playbook import Playbook
 from trading.policy.model import Policy
-from trading.reports.build import ReportExtras, build_report
+from trading.reports.build import ReportExtras, build_report, with_evolutions
 from trading.reports.models import Report
 from trading.review.period import Period, ReportKind, period_of
 from trading.review.review import PeriodRecords, PeriodReview, review_period
@@ -140,7 +140,9 @@ async def _built(
         Policy() if playbook is None else playbook.policy,
         known_principles=() if playbook is None else tuple(each.text for each in playbook.principles),
     )
-    return BuiltReport(report=build_report(review, records, extras=request.extras), review=review, records=records)
+    evolutions = () if period.kind is ReportKind.DAILY else await source.evolutions(request.realm, until=period.end)
+    extras = with_evolutions(request.extras, evolutions, period)
+    return BuiltReport(report=build_report(review, records, extras=extras), review=review, records=records)
 
 
 def _completed(records: PeriodRecords, request: ReportRequest) -> PeriodRecords:

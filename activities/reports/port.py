@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from trading.evolution.report import EvolutionReport
 from trading.playbook import Playbook
 from trading.reports.models import Report
 from trading.review.day import DayRecords
@@ -22,6 +23,10 @@ class ReviewSource(Protocol):
 
     async def day_records(self, realm: str, accounts: Sequence[str], period: Period) -> DayRecords:
         """The same of one day and several accounts; raises `KeyError` for an unknown account."""
+        ...
+
+    async def evolutions(self, realm: str, *, until: datetime) -> tuple[EvolutionReport, ...]:
+        """What each week of evolution up to a time came to, oldest first."""
         ...
 
     async def playbook(self, version: str) -> Playbook | None:

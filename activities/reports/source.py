@@ -9,6 +9,7 @@ from activities.store.open import Store
 from activities.store.playbooks import find_playbook
 from activities.store.review_data import period_records
 from activities.store.review_day import day_records
+from trading.evolution.report import EvolutionReport
 from trading.playbook import Playbook, from_json
 from trading.review.day import DayRecords
 from trading.review.period import Period
@@ -32,6 +33,10 @@ class StoreSource:
 
     def _stated(self, models: tuple[ModelUse, ...]) -> tuple[ModelUse, ...]:
         return tuple(each.model_copy(update={"knowledge_until": self._knowledge.get(each.name)}) for each in models)
+
+    async def evolutions(self, realm: str, *, until: datetime) -> tuple[EvolutionReport, ...]:
+        names = await self._store.evolution_reports(realm, until=until)
+        return tuple([EvolutionReport.model_validate_json(await self._store.get(name)) for name in names])
 
     async def playbook(self, version: str) -> Playbook | None:
         name = await find_playbook(self._store, version)

@@ -60,6 +60,15 @@ class GenePoolRows:
                 verdicts=await _verdicts(connection, realm),
             )
 
+    async def evolution_reports(self, realm: str, *, until: datetime) -> tuple[str, ...]:
+        query = (
+            select(EvolutionRow.report_hash)
+            .where(EvolutionRow.realm == realm, EvolutionRow.as_of <= until)
+            .order_by(EvolutionRow.as_of)
+        )
+        async with self._database.read() as connection:
+            return tuple((await connection.execute(query)).scalars())
+
     async def use_holdout(self, realm: str, use: HoldoutUse, *, period: str) -> None:
         row = {
             "realm": realm,

@@ -91,6 +91,7 @@ class MarketFacts:
         self.volatility = indicators.daily_volatility(self.bars, 0)[0]
         self._frames = {series.timeframe: _Frame(self.bars, np.arange(len(self.bars)))}
         self._regimes: dict[str, list[str | None]] = {}
+        self._words: dict[tuple[str, str | None], BoolArray] = {}
 
     def frame(self, timeframe: str) -> _Frame:
         if timeframe not in self._frames:
@@ -116,6 +117,14 @@ class MarketFacts:
             words = [self.regime(fact_id, int(place)) for place in first]
             self._regimes[fact_id] = [words[place] for place in inverse.tolist()]
         return self._regimes[fact_id]
+
+    def regime_is(self, fact_id: str, word: str | None) -> BoolArray:
+        """Where the regime has this word, or none."""
+        key = (fact_id, word)
+        if key not in self._words:
+            words = self.regime_words(fact_id)
+            self._words[key] = np.fromiter((found == word for found in words), bool, len(words))
+        return self._words[key]
 
     def regime(self, fact_id: str, place: int) -> str | None:
         change, volatility = _stated(self.change[place]), _stated(self.volatility[place])
@@ -185,9 +194,9 @@ class FactTable:
         padded = np.concatenate((column.values, [np.nan]))
         return column.row, padded[column.frame.place]
 
-    def words(self, fact_id: str) -> list[str | None] | None:
-        """A regime fact's word at every base candle; `None` for any other fact."""
-        return self._regimes.get(fact_id)
+    def word_is(self, fact_id: str, word: str | None) -> BoolArray | None:
+        """Where a regime fact has this word (or none) at the base candles; `None` for any other fact."""
+        return self._market.regime_is(fact_id, word) if fact_id in self._regimes else None
 
     def risk_regime_at(self, place: int) -> str | None:
         """The risk regime at the close of base candle `place`."""

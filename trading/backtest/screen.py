@@ -47,9 +47,9 @@ def _all(conditions: Sequence[Condition], table: FactTable) -> BoolArray:
 
 
 def _might_hold(condition: Condition, table: FactTable) -> BoolArray:
-    words = table.words(condition.fact)
-    if words is not None:
-        return _words_might_hold(condition, words)
+    unknown = table.word_is(condition.fact, None)
+    if unknown is not None:
+        return _words_might_hold(condition, table, unknown)
     left = table.aligned(condition.fact)
     if left is None:
         return np.ones(len(table.bars), dtype=bool)
@@ -62,9 +62,13 @@ def _might_hold(condition: Condition, table: FactTable) -> BoolArray:
     return _ordered(condition.op, values, right)
 
 
-def _words_might_hold(condition: Condition, words: list[str | None]) -> BoolArray:
-    wanted = condition.op is Op.IS
-    return np.array([word is not None and (word in condition.labels) is wanted for word in words], dtype=bool)
+def _words_might_hold(condition: Condition, table: FactTable, unknown: BoolArray) -> BoolArray:
+    found = np.zeros(len(table.bars), dtype=bool)
+    for word in condition.labels:
+        matching = table.word_is(condition.fact, word)
+        if matching is not None:
+            found |= matching
+    return found if condition.op is Op.IS else ~found & ~unknown
 
 
 def _labels_might_hold(condition: Condition, labels: tuple[str, ...], values: FloatArray) -> BoolArray:

@@ -7,9 +7,14 @@ from decimal import Decimal
 
 from trading.decision.models import Action, Claim, Proposal, ReasoningStep
 from trading.facts.models import Fact
-from trading.strategies.evaluate import as_text, evaluate
+from trading.strategies.evaluate import as_text, evaluate, number
 from trading.strategies.library import strategy as strategy_named
 from trading.strategies.models import Checked, Signal, Strategy
+
+_FOLLOWERS = frozenset({"momentum", "trend", "breakout"})
+_DOUBTERS = frozenset({"reversion", "volatility", "other"})
+SCHOOLS = {kind: school for school in (_FOLLOWERS, _DOUBTERS) for kind in school}
+"""Which kinds of strategies one analyst follows: who goes with a move and who goes against it stay two minds."""
 
 MAX_CLAIMS = 12
 MAX_CONCLUSION = 600
@@ -18,6 +23,23 @@ MAX_CONCLUSION = 600
 def propose_by_rules(strategy_name: str, facts: Mapping[str, Fact]) -> Proposal:
     """The proposal of the built-in strategy `strategy_name`; `LookupError` for an unknown one."""
     return propose(strategy_named(strategy_name), facts)
+
+
+def propose_by_set(base: Strategy, strategies: Iterable[Strategy], facts: Mapping[str, Fact]) -> Proposal:
+    """What the analyst of `base` proposes who follows a playbook's `strategies` of the same school (C11, C50).
+
+    Without a position the most confident one that buys speaks, `base` before its equals, then by the playbook's order;
+    if none buys, `base` says why it holds. With a position `base` alone speaks: stop, target and time exit of whoever
+    opened it are the guard's already.
+    """
+    school = SCHOOLS[base.kind]
+    others = [row for row in strategies if row.kind in school and row.name != base.name]
+    if (number(facts, base.position_fact) or 0) > 0:
+        return propose(base, facts)
+    signals = [(row, evaluate(row, facts)) for row in (base, *others)]
+    buying = [(row, signal) for row, signal in signals if signal.action is Action.BUY]
+    chosen = max(buying, key=lambda pair: pair[1].confidence)[0] if buying else base
+    return propose(chosen, facts)
 
 
 def propose(strategy: Strategy, facts: Mapping[str, Fact]) -> Proposal:

@@ -17,18 +17,22 @@ from trading.evolution.models import Reason, reason
 from trading.evolution.promotion import Promotion
 from trading.evolution.vary import Lineage, Newborn
 from trading.ids import canonical_json, content_hash
-from trading.money import ONE, ZERO
+from trading.money import ONE, ZERO, plain
 from trading.policy.model import Policy
 from trading.strategies.models import Strategy
 
 
 class Status(StrEnum):
-    """`TRIAL` trades small until promoted, `WARNED` trades smaller, `SHADOW` is culled and only watched."""
+    """`TRIAL` trades small until promoted, `WARNED` trades smaller; the others do not trade.
+
+    `SHADOW` is culled and runs on, watched; `RETIRED` was on trial and not promoted: what it did stays on record.
+    """
 
     TRIAL = "trial"
     ACTIVE = "active"
     WARNED = "warned"
     SHADOW = "shadow"
+    RETIRED = "retired"
 
 
 class PoolEntry(Contract):
@@ -40,6 +44,10 @@ class PoolEntry(Contract):
     born_at: Utc
     budget_factor: Fraction
     weekly_scores: tuple[Decimal, ...] = ()
+
+    @property
+    def trades(self) -> bool:
+        return self.status not in (Status.SHADOW, Status.RETIRED)
 
 
 class PoolEvent(Contract):
@@ -84,13 +92,22 @@ class Pool(Contract):
 
     @property
     def trading(self) -> tuple[PoolEntry, ...]:
-        """Those that propose trades: all but the shadows."""
-        return tuple(row for row in self.entries if row.status is not Status.SHADOW)
+        """Those that propose trades."""
+        return tuple(row for row in self.entries if row.trades)
 
     @property
     def version(self) -> str:
-        """A hash of the whole state: equal versions are equal pools."""
-        return content_hash(canonical_json(self.model_dump(mode="json")))[:12]
+        """A hash of the whole state: equal versions are equal pools. A strategy's name stands for its genes."""
+        state = {
+            "entries": [
+                [row.strategy.name, row.status, plain(row.budget_factor), [plain(score) for score in row.weekly_scores]]
+                for row in self.entries
+            ],
+            "history": [[event.at, event.kind, event.strategy] for event in self.history],
+            "holdouts": sorted([use.strategy, use.start.isoformat(), use.end.isoformat()] for use in self.holdouts),
+            "trials": self.trials,
+        }
+        return content_hash(canonical_json(state))[:12]
 
 
 def first_pool(strategies: Iterable[Strategy], *, at: datetime) -> Pool:
@@ -190,9 +207,9 @@ def with_promotion(pool: Pool, promotion: Promotion, *, at: datetime) -> Pool:
 
 
 def with_retired(pool: Pool, name: str, *, at: datetime, reasons: tuple[Reason, ...]) -> Pool:
-    """The pool after a trial that did not earn its promotion: it runs on in shadow, and stays in the statistics."""
+    """The pool after a trial that did not earn its promotion: it stays in the statistics, and counts as a trial."""
     pool.entry(name)
-    changed = _changed(pool, {name: {"status": Status.SHADOW, "budget_factor": ZERO}})
+    changed = _changed(pool, {name: {"status": Status.RETIRED, "budget_factor": ZERO}})
     event = PoolEvent(at=at, kind="retire", strategy=name, reasons=reasons)
     return changed.model_copy(update={"history": (*changed.history, event)})
 

@@ -3,6 +3,8 @@
 A week counts the closes from its start (included) to its end (not included): days by the equity at these closes, trades
 by their exit. A position that is open at the end goes on: the next run begins at the close at which it was decided,
 with fresh capital, and only what lies in the new week is counted. So each trade counts once, in the week it closed in.
+The gate's memory (peak, day, closed trades) begins with each run too, so now and then a week takes or leaves a trade
+that one long run would not.
 The account is split evenly: a day's return is the mean over the symbols.
 """
 
@@ -69,20 +71,17 @@ def first_decision(plan: BacktestPlan) -> datetime:
 
 def cut(result: BacktestResult, *, start: datetime, end: datetime) -> Record:
     """The part of a run whose closes lie from `start` to `end` (not included); trades by their exit."""
-    daily: dict[datetime, Decimal] = {}
     base = result.capital_usd
-    last: Decimal | None = None
+    ends: dict[datetime, Decimal] = {}
     for at, equity in zip(result.closes, result.equity, strict=True):
         if at < start:
             base = equity
-            continue
-        if at >= end:
-            break
-        day = _day_of(at)
-        if day not in daily and last is not None:
-            base = last
-        daily[day] = (equity / base - ONE).quantize(RETURN_QUANTUM)
-        last = equity
+        elif at < end:
+            ends[_day_of(at)] = equity
+    daily: list[tuple[datetime, Decimal]] = []
+    for day, equity in ends.items():
+        daily.append((day, (equity / base - ONE).quantize(RETURN_QUANTUM)))
+        base = equity
     return Record(
         strategy=result.strategy,
         start=start,
@@ -92,7 +91,7 @@ def cut(result: BacktestResult, *, start: datetime, end: datetime) -> Record:
             for trade in result.trades
             if start <= trade.exit_at < end
         ),
-        daily_returns=tuple(daily.items()),
+        daily_returns=tuple(daily),
     )
 
 

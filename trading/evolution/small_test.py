@@ -1,4 +1,4 @@
-"""The end of a strategy's small test: promoted on paper, or into shadow with every reason (C51, C55)."""
+"""The end of a strategy's small test: promoted on paper, or retired with every reason (C51, C55)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def after_small_tests(
 ) -> Pool:
     """The pool with every trial decided that has run for the policy's days.
 
-    Promoted is who passed the examination it was born by and did not lose since; the others go into shadow, run on and
+    Promoted is who passed the examination it was born by and did not lose since; the others are retired and
     stay in the statistics. A trial without an examination on record was never tested and is not promoted.
     """
     for row in pool.entries:

@@ -12,7 +12,7 @@ from trading.contract import Contract
 from trading.evolution.counterfactual import Counterfactual, counterfactual
 from trading.evolution.cull import CullVerdict, Fate, judge
 from trading.evolution.models import Record
-from trading.evolution.pool import Pool, Status, with_newborns, with_rejected_trials, with_scores, with_verdicts
+from trading.evolution.pool import Pool, with_newborns, with_rejected_trials, with_scores, with_verdicts
 from trading.evolution.promotion import Evidence
 from trading.evolution.score import Scored, ranked
 from trading.evolution.vary import Newborn, crossings, mutants, wild
@@ -70,7 +70,7 @@ def judged_week(
     verdicts = tuple(
         judge(ever[name], weekly_scores=scored.entry(name).weekly_scores, policy=policy, days_per_year=days_per_year)
         for name in sorted(ever)
-        if scored.entry(name).status is not Status.SHADOW
+        if scored.entry(name).trades
     )
     after = with_verdicts(scored, verdicts, at=at)
     return Week(

@@ -39,15 +39,14 @@ class Workbench:
     def run_weeks(
         self,
         known: Knowledge,
-        wanted: Sequence[tuple[Strategy, Mapping[str, datetime]]],
+        wanted: Sequence[tuple[Strategy, datetime, Mapping[str, datetime]]],
         *,
-        start: datetime,
         end: datetime,
     ) -> list[tuple[str, Run | None]]:
-        """What each strategy did from `start` to `end`, going on where it was pending."""
+        """What each strategy did from its start to `end`, going on where it was pending."""
         return [
             (strategy.name, run_between(self._plans(known, strategy), start=start, end=end, pending=pending))
-            for strategy, pending in wanted
+            for strategy, start, pending in wanted
         ]
 
     def examine(self, known: Knowledge, strategy: Strategy, *, trials: int, seed: int) -> Examined | None:

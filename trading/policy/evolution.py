@@ -218,10 +218,10 @@ class EvolutionPolicy(Contract):
         capability="C51",
         code="on_trial",
         looser="none",
-        description="length of the small test after which a strategy on trial is promoted or retired into shadow",
+        description="length of the small test after which a strategy on trial is promoted or retired",
     )
     evolution_history_days: int = count(
-        365,
+        270,
         ge=60,
         le=2000,
         unit="days",
@@ -231,7 +231,7 @@ class EvolutionPolicy(Contract):
         description="candles before the evaluation that strategies are examined on",
     )
     walk_forward_train_days: int = count(
-        90,
+        60,
         ge=14,
         le=1000,
         unit="days",

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from trading.contract import Contract
+from trading.evolution.report import EvolutionReport
 from trading.reports import learning, sections
+from trading.reports.evolution import evolution_sections, pool_points
 from trading.reports.figures import PoolPoint, drawdown_figure, equity_figure, pool_figure, reliability_figure
 from trading.reports.models import Figure, Report, Section, Text
 from trading.reports.wording import moment, number, percent
 from trading.review.knowledge import model_knows_period
-from trading.review.period import ReportKind
+from trading.review.period import Period, ReportKind
 from trading.review.proposals import ReflectionProposal
 from trading.review.review import PeriodRecords, PeriodReview
 
@@ -29,12 +31,37 @@ class StrategyRow(Contract):
 
 
 class ReportExtras(Contract):
-    """What the caller knows and the records do not: the gene pool, its strategies, remarks."""
+    """What the caller knows and the records do not: the gene pool, its strategies, the week's evolution, remarks."""
 
     strategies: tuple[StrategyRow, ...] = ()
     pool: tuple[PoolPoint, ...] = ()
+    evolution: EvolutionReport | None = None
     remarks: tuple[str, ...] = ()
     proposals: tuple[ReflectionProposal, ...] = ()
+
+
+def with_evolutions(extras: ReportExtras, reports: Sequence[EvolutionReport], period: Period) -> ReportExtras:
+    """The extras with what evolutions up to the period's end left, oldest first; the caller's own strategies stay."""
+    if not reports or extras.strategies:
+        return extras
+    newest = reports[-1]
+    scored = {row.strategy: row for row in newest.ranking}
+    rows = tuple(
+        StrategyRow(
+            name=member.strategy,
+            state=member.status.value,
+            score=member.score,
+            trades=scored[member.strategy].trades if member.strategy in scored else 0,
+            win_rate=scored[member.strategy].win_rate if member.strategy in scored else None,
+            sharpe=scored[member.strategy].sharpe if member.strategy in scored else None,
+            note=member.origin,
+        )
+        for member in newest.members
+    )
+    is_of_period = period.start <= newest.as_of <= period.end
+    return extras.model_copy(
+        update={"strategies": rows, "pool": pool_points(reports), "evolution": newest if is_of_period else None}
+    )
 
 
 def build_report(review: PeriodReview, records: PeriodRecords, *, extras: ReportExtras | None = None) -> Report:
@@ -111,6 +138,7 @@ def _weekly(review: PeriodReview, records: PeriodRecords, extras: ReportExtras) 
         sections.accounts(review),
         sections.by_symbol(review),
         *_pool(extras),
+        *(() if extras.evolution is None else evolution_sections(extras.evolution)),
         sections.extremes(review),
         sections.execution(review),
         learning.lesson_book(review),
