@@ -40,7 +40,8 @@ def scrambled_after(at: datetime) -> Change:
 def write_market(folder: Path, *symbols: str, days: int = 28, change: Change = as_it_was) -> list[str]:
     """A CSV file for each symbol; the words `--data SYMBOL=FILE` that name them."""
     folder.mkdir(parents=True, exist_ok=True)
-    market = generate_market(seed=2, symbols=SYMBOLS, start=MARKET_FROM, days=28, timeframe="1h", crash_days=(24,))
+    whole = max(days, 28)
+    market = generate_market(seed=2, symbols=SYMBOLS, start=MARKET_FROM, days=whole, timeframe="1h", crash_days=(24,))
     words: list[str] = []
     for symbol in symbols:
         path = folder / f"{symbol.replace('/', '-').lower()}-1h.csv"

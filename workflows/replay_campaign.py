@@ -54,6 +54,7 @@ class ReplayCampaign:
     @workflow.init
     def __init__(self, request: CampaignRequest) -> None:
         self._request = request
+        self._marked: tuple[datetime, int] | None = None
         self._ticking = Ticking(
             request.realm, request.state or CampaignState(now=request.start), before_the_watch=self._mark
         )
@@ -222,8 +223,14 @@ class ReplayCampaign:
         return stop
 
     async def _mark(self) -> None:
-        """Value every account at the best bids, so that limits and the equity curve follow the market."""
-        request = self._request
+        """Value every account at the best bids, so that limits and the equity curve follow the market.
+
+        Nothing has changed since the last time where neither the market nor anybody in it has moved.
+        """
+        request, moved = self._request, (self._state.now, self._state.ticks)
+        if moved == self._marked:
+            return
+        self._marked = moved
         await workflow.execute_activity_method(
             CampaignCalls.mark_accounts,
             MarkRequest(

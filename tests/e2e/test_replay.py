@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import sqlite3
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from command_line import Said, perennial
-from market_files import write_market
+from market_files import scrambled_after, write_market
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+
+TWO_WEEKS = ("--from", "2024-01-23", "--to", "2024-02-05")
+"""With two Sundays and the end of a month."""
 
 PERIOD = ("--from", "2024-01-23", "--to", "2024-01-25", "--decide-every", "12h")
 
 
 def replay(folder: Path, *words: str) -> Said:
-    data = write_market(folder / "market", "BTC/USDT", "ETH/USDT")
-    return perennial(folder, "replay", *data, *PERIOD, "--keep", str(folder / "home"), "--json", *words, timeout_s=110)
+    data = write_market(folder / "market", "BTC/USDT", "ETH/USDT", days=37)
+    home = str(folder / "home")
+    return perennial(folder, "replay", *data, *TWO_WEEKS, "--keep", home, "--json", *words, timeout_s=280)
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +35,22 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Said:
     return replay(tmp_path_factory.mktemp("killed"), "--kills", "1")
 
 
-def test_three_days_are_replayed(plain: Said) -> None:
+def test_two_weeks_run_every_sequence_of_their_calendar(plain: Said) -> None:
     assert plain.code == 0, plain.err
     said = plain.answer
-    assert (said["days"], said["decisions"], said["kills"], said["differences"]) == (3, 12, 0, 0)
+    assert (said["days"], said["kills"], said["differences"]) == (14, 0, 0)
+    assert (said["daily_plans"], said["daily_reviews"], said["weekly_evolutions"]) == (14, 14, 2)
+    assert (said["monthly_reflections"], said["quarterly_reflections"]) == (1, 0)
+    assert said["decisions"] >= 14 * 2, "each symbol at each session, and what triggers ask for"
     assert said["orders"] >= 2
     assert said["orders_checked"] == said["orders"]
+    assert Decimal(said["equity_start_usd"]) == 3_000_000, "aggressive, conservative and composite"
 
 
 def test_a_kill_on_the_way_changes_nothing_that_counts(plain: Said, killed: Said) -> None:
     assert killed.code == 0, killed.err
     assert (killed.answer["kills"], killed.answer["differences"]) == (1, 0)
-    varying = {"kills", "wall_s", "ready_s"}
+    varying = {"kills", "wall_s", "ready_s", "days_per_minute", "cpu_s"}
     assert {k: v for k, v in killed.answer.items() if k not in varying} == {
         k: v for k, v in plain.answer.items() if k not in varying
     }
@@ -54,10 +65,42 @@ def test_a_kept_home_has_the_digest_that_was_told(plain: Said) -> None:
 
 def test_the_records_of_a_kept_home_can_be_read(plain: Said) -> None:
     realm = plain.answer["realm"]
-    listed = perennial(plain.home / "home", "decisions", "list", "--realm", realm, "--limit", "100", "--json")
+    listed = perennial(plain.home / "home", "decisions", "list", "--realm", realm, "--limit", "1000", "--json")
     assert len(listed.answer["decisions"]) == plain.answer["decisions"]
     orders = perennial(plain.home / "home", "orders", "--realm", realm, "--json")
     assert len(orders.answer["orders"]) == plain.answer["orders"]
+
+
+KNOWN_AT = datetime(2024, 1, 25, 12, tzinfo=UTC)
+"""A noon after the crash, with positions open."""
+
+SEEN_BEFORE = {
+    "decisions": "SELECT as_of, symbol, cause, snapshot_hash, fusion FROM decisions WHERE as_of <= ?",
+    "outcomes": """SELECT d.as_of, d.symbol, o.account, o.outcome, o.reasons, o.notional_usd FROM account_outcomes o
+        JOIN decisions d ON d.decision_id = o.decision_id WHERE d.as_of <= ?""",
+    "fills": "SELECT filled_at, account, symbol, price, quantity FROM fills WHERE filled_at <= ?",
+    "equity": "SELECT as_of, account, equity_usd FROM equity WHERE as_of <= ?",
+}
+
+
+def test_nothing_that_is_known_later_changes_what_was_done_before(plain: Said, tmp_path: Path) -> None:
+    data = write_market(tmp_path / "market", "BTC/USDT", "ETH/USDT", days=37, change=scrambled_after(KNOWN_AT))
+    period = ("--from", "2024-01-23", "--to", "2024-01-26")
+    home = tmp_path / "home"
+    blind = perennial(tmp_path, "replay", *data, *period, "--keep", str(home), "--json", timeout_s=200)
+    assert blind.code == 0, blind.err
+    for what, query in SEEN_BEFORE.items():
+        was, is_now = rows(plain.home / "home", query), rows(home, query)
+        assert is_now == was, what
+        assert len(was) > 2, f"{what}: too few to say anything"
+    after = SEEN_BEFORE["decisions"].replace("<=", ">")
+    assert rows(home, after) != rows(plain.home / "home", after), "what is decided later knows the other market"
+
+
+def rows(home: Path, query: str) -> list[tuple[object, ...]]:
+    at = f"{KNOWN_AT:%Y-%m-%dT%H:%M:%S.%fZ}"
+    with sqlite3.connect(f"file:{home / 'perennial.sqlite'}?mode=ro", uri=True) as connection:
+        return sorted(connection.execute(query, (at,)).fetchall(), key=str)
 
 
 WRONG = [

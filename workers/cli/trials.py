@@ -34,7 +34,7 @@ DEMO_FROM = datetime(2024, 3, 7, tzinfo=UTC)
 
 DEMO_WARM_UP = timedelta(days=22)
 DEMO_DAYS = 4
-DEMO_DECIDES_EVERY = timedelta(hours=4)
+DEMO_DECIDES_EVERY = timedelta(hours=8)
 DEMO_CRASH_DAY = 24
 DEMO_SYMBOLS = ("ADA/USDT", "BNB/USDT", "BTC/USDT", "ETH/USDT")
 

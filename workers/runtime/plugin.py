@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import WorkflowRunner
+from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
@@ -24,13 +24,29 @@ def data_converter(*, active_key: str | None = None, keys: Mapping[str, bytes] |
     )
 
 
+class _LeanRunner(SandboxedWorkflowRunner):
+    """A sandbox that is not entered for each payload to ask in which workflow it is converted.
+
+    Neither our converter nor our codec has a use for that, and asking takes a tenth of a millisecond a payload.
+    """
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        instance = super().create_instance(det)
+        instance.get_serialization_context = _no_context  # type: ignore[method-assign,assignment]
+        return instance
+
+
+def _no_context(_command: object) -> None:
+    return None
+
+
 def strict_runner() -> WorkflowRunner:
     """A sandbox in which a module that a workflow did not name as passed through is an error."""
     policy = (
         SandboxImportNotificationPolicy.WARN_ON_DYNAMIC_IMPORT
         | SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
     )
-    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_import_notification_policy(policy))
+    return _LeanRunner(restrictions=SandboxRestrictions.default.with_import_notification_policy(policy))
 
 
 def perennial_plugin(*, active_key: str | None = None, keys: Mapping[str, bytes] | None = None) -> SimplePlugin:

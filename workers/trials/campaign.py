@@ -17,7 +17,7 @@ from trading.ids import canonical_json, content_hash
 from workers.stack.home import Home
 from workers.stack.house import VENUE, House, HouseSpec, MarketSource, house
 from workers.trials.cpu import CpuTimes
-from workers.trials.striking import WORKER, Striking, plan
+from workers.trials.striking import WORKER, Ambush, Striking, plan
 
 if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle
@@ -36,6 +36,7 @@ class CampaignSpec:
 
     `kills` hit a worker and `freezes` the `freeze_targets` in turn, each for `freeze_s`; which instants they hit
     follows from `kill_seed`. `fault_plan` is what is spoiled between workers and exchange, as the fault proxy reads it.
+    A worker is killed once more in the middle of each workflow type of `kills_during`.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class CampaignSpec:
     exchange_kills: int = 0
     temporal_kills: int = 0
     database_kills: int = 0
+    kills_during: tuple[str, ...] = ()
     freezes: int = 0
     freeze_s: float = 6.0
     freeze_targets: tuple[str, ...] = (WORKER,)
@@ -165,7 +167,13 @@ async def _run(
     striking = Striking(
         running.stack, strikes, worker=running.worker_names[0], alive=functools.partial(_progress, handle)
     )
-    result = asyncio.create_task(_ended(handle))
+    ambush = Ambush(
+        running.stack,
+        spec.kills_during,
+        worker=running.worker_names[0],
+        running=functools.partial(_types_that_run, running, spec.kills_during),
+    )
+    result, waiting = asyncio.create_task(_ended(handle)), asyncio.create_task(ambush.wait())
     try:
         while not result.done():
             await asyncio.wait([result], timeout=POLL_S)
@@ -179,8 +187,12 @@ async def _run(
             progress(seen.fraction, f"{seen.now:%Y-%m-%d %H:%M} {seen.decisions} decisions")
             for blow in await striking.up_to(seen.fraction):
                 progress(seen.fraction, blow)
+        if ambush.waiting:
+            raise RuntimeError(f"no worker was killed during {', '.join(ambush.waiting)}: none was seen to run")
+        striking.kills += len(ambush.struck)
         return await result, striking
     finally:
+        waiting.cancel()
         await striking.end()
         result.cancel()
 
@@ -211,6 +223,18 @@ async def _raise_for_failures(running: House) -> None:
     with contextlib.suppress(RPCError):
         async for failed in running.client.list_workflows('ExecutionStatus = "Failed"', limit=1):
             raise RuntimeError(f"workflow {failed.id} failed: its history says why; the campaign was stopped")
+
+
+async def _types_that_run(running: House, types: tuple[str, ...]) -> frozenset[str]:
+    """Of these workflow types, those of which one runs now; none while the service is away."""
+    from temporalio.service import RPCError
+
+    named = ", ".join(f"'{name}'" for name in types)
+    query = f"ExecutionStatus = 'Running' AND WorkflowType IN ({named})"
+    try:
+        return frozenset([found.workflow_type async for found in running.client.list_workflows(query)])
+    except RPCError:
+        return frozenset()
 
 
 async def _progress(handle: Any) -> CampaignProgress | None:

@@ -17,6 +17,12 @@ SPREAD_S = 1.0
 """A strike falls somewhere within this time after its share of the run was seen to be done."""
 
 ALONE_SHARE = 0.75
+AMBUSH_POLL_S = 0.03
+"""A review of a quiet day runs for a tenth of a second: whoever looks less often misses it."""
+
+RECOVERY_S = 2.0
+"""After a strike the next one waits until the worker works again: else it is killed while it starts."""
+
 RESUME_POLL_S = 0.2
 
 LAST_AT = 0.85
@@ -73,6 +79,35 @@ def plan(
         )
         for at, (target, frozen) in zip(times, blows, strict=True)
     )
+
+
+class Ambush:
+    """Kills a worker in the middle of each of some workflow types, as soon as one of the type is seen to run.
+
+    `running` names the types of which a workflow runs now. A worker that is just being started is not killed again.
+    """
+
+    def __init__(
+        self, stack: Stack, types: Sequence[str], *, worker: str, running: Callable[[], Awaitable[frozenset[str]]]
+    ) -> None:
+        self._stack = stack
+        self._worker = worker
+        self._running = running
+        self.waiting = list(types)
+        self.struck: list[str] = []
+
+    async def wait(self) -> None:
+        """Strike once a type, in the order in which they come up; ends when each was struck."""
+        while self.waiting:
+            met = await self._running()
+            found = next((kind for kind in self.waiting if kind in met), None)
+            if found is None or self._worker not in self._stack.pids:
+                await asyncio.sleep(AMBUSH_POLL_S)
+                continue
+            self._stack.kill(self._worker)
+            self.waiting.remove(found)
+            self.struck.append(found)
+            await asyncio.sleep(RECOVERY_S)
 
 
 class Striking:
