@@ -13,7 +13,7 @@ from market_files import scrambled_after, write_market
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
-TWO_WEEKS = ("--from", "2024-01-23", "--to", "2024-02-05")
+TWO_WEEKS = ("--from", "2024-01-23", "--to", "2024-02-05", "--decide-every", "1d")
 """With two Sundays and the end of a month."""
 
 PERIOD = ("--from", "2024-01-23", "--to", "2024-01-25", "--decide-every", "12h")
@@ -41,7 +41,7 @@ def test_two_weeks_run_every_sequence_of_their_calendar(plain: Said) -> None:
     assert (said["days"], said["kills"], said["differences"]) == (14, 0, 0)
     assert (said["daily_plans"], said["daily_reviews"], said["weekly_evolutions"]) == (14, 14, 2)
     assert (said["monthly_reflections"], said["quarterly_reflections"]) == (1, 0)
-    assert said["decisions"] >= 14 * 2, "each symbol at each session, and what triggers ask for"
+    assert said["decisions"] >= 14 * 2 * 2, "each symbol at midnight and at each session, and what triggers ask for"
     assert said["orders"] >= 2
     assert said["orders_checked"] == said["orders"]
     assert Decimal(said["equity_start_usd"]) == 3_000_000, "aggressive, conservative and composite"
@@ -85,7 +85,7 @@ SEEN_BEFORE = {
 
 def test_nothing_that_is_known_later_changes_what_was_done_before(plain: Said, tmp_path: Path) -> None:
     data = write_market(tmp_path / "market", "BTC/USDT", "ETH/USDT", days=37, change=scrambled_after(KNOWN_AT))
-    period = ("--from", "2024-01-23", "--to", "2024-01-26")
+    period = ("--from", "2024-01-23", "--to", "2024-01-26", "--decide-every", "1d")
     home = tmp_path / "home"
     blind = perennial(tmp_path, "replay", *data, *period, "--keep", str(home), "--json", timeout_s=200)
     assert blind.code == 0, blind.err

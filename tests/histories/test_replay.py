@@ -296,8 +296,8 @@ def test_a_campaign_moves_the_clock_forward_and_ends_without_differences() -> No
     assert [call.given["request_id"] for call in moves] == _in_order(call.given["request_id"] for call in moves)
     stops = [call.result["now"] for call in moves]
     assert stops == sorted(stops)
-    assert Counter(history.children) == {"AccountDesk": 1, "MarketWatch": 1, "DailyPlanning": 3}
-    assert history.result["progress"]["sequences"] == {"daily-planning": 3}, "a day that has begun too"
+    assert Counter(history.children) == {"AccountDesk": 1, "MarketWatch": 1, "DailyPlanning": 3, "DailyReview": 3}
+    assert history.result["progress"]["sequences"] == {"daily-planning": 3, "daily-review": 3}
     turns = [name for name, _ in history.signals_sent if name == "turn"]
     assert len(turns) == len([name for name, _ in history.signals_heard if name == "ready"])
     sent = [value["number"] for name, value in history.signals_sent if name == "tick"]
