@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.models.verification import VERIFY_CALL
     from activities.store.calls import STORE_CALL, RecallRef, StoreCalls
     from trading.decision.models import AccountOutcome, DecisionSummary, Fusion, PositionView, Stance
-    from trading.decision.outcomes import outcome_of_fusion, outcome_of_insufficient
+    from trading.decision.outcomes import found_by, outcome_of_fusion, outcome_of_insufficient
     from trading.decision.story import decision_story
     from workflows.account_trades import AccountTrades, View
     from workflows.approvals import AnsweredByPeople, Approvals
@@ -138,7 +138,7 @@ class TradeDecision(AnsweredByPeople):
         await workflow.wait_condition(workflow.all_handlers_finished)
         await workflow.execute_local_activity_method(StoreCalls.finish_decision, self._summary, **STORE_CALL)
         action = self._summary.fusion.outcome.value if self._summary.fusion else "none"
-        workflow.upsert_search_attributes([OUTCOME.value_set(outcomes[0].outcome), ACTION.value_set(action)])
+        workflow.upsert_search_attributes([OUTCOME.value_set(found_by(outcomes)), ACTION.value_set(action)])
         return DecisionResult(summary=self._summary, watched=tuple(self._trades.watched), also=tuple(self._trades.also))
 
     def _note(self, **changes: object) -> None:

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -112,6 +113,8 @@ class PlaybookRows:
         before = await _text(connection, active)
         after = next_version(before, request)
         waits_for = what_waits(before, after, realm=realm)
+        if request.refuses_loosening and waits_for and request.approved_by is None:
+            raise PlaybookRefused("loosens", f"that loosens {', '.join(waits_for)}: a person must approve that")
         is_new = after.version != before.version
         becomes_active = request.activate and (not waits_for or request.approved_by is not None)
         if is_new and await _find(connection, realm, after.version) is None:
@@ -196,6 +199,9 @@ def next_version(playbook: Playbook, request: ReviseRequest) -> Playbook:
             principles=with_principles(playbook, request.principles, author=request.author),
             strategies=request.strategies,
         )
+    except ValidationError as wrong:
+        said = "; ".join(f"{detail['loc'][-1]}: {detail['msg']}" for detail in wrong.errors())
+        raise PlaybookRefused("not_allowed", said) from wrong
     except ValueError as wrong:
         raise PlaybookRefused("not_allowed", str(wrong)) from wrong
 

@@ -384,6 +384,7 @@ class ReviseRequest(Contract):
     activate: bool = True
     approved_by: str | None = Field(default=None, description="the person who approved what loosens")
     author: str | None = Field(default=None, description="the person whose words the principles are")
+    refuses_loosening: bool = Field(default=False, description="raise instead of leaving a candidate that waits")
 
 
 class Revised(Contract):

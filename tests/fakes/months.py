@@ -20,10 +20,10 @@ TIGHTENED = revised(first_playbook(), policy=changed(first_playbook().policy, ma
 """What was tightened before: only such a limit is ever proposed to be loosened."""
 
 
-async def a_good_month(store: Store, realm: str, *, until: datetime = LAST_EVENING) -> None:
+async def a_good_month(store: Store, realm: str, *, until: datetime = LAST_EVENING, since: datetime = OPENS_AT) -> None:
     """Two dozen gains and a rising equity: a tightened limit may be loosened, and a sentence encourages."""
     await closed(store, realm, pnl=[Decimal(40)] * 24, until=until)
-    await worth(store, realm, [100_000, 100_400, 100_960], until=until)
+    await worth(store, realm, [100_000, 100_400, 100_960], until=until, since=since)
 
 
 async def a_bad_month(store: Store, realm: str, *, until: datetime = LAST_EVENING) -> None:
@@ -46,15 +46,15 @@ async def closed(store: Store, realm: str, *, pnl: list[Decimal], until: datetim
         )
 
 
-async def worth(store: Store, realm: str, values: list[int], *, until: datetime) -> None:
+async def worth(store: Store, realm: str, values: list[int], *, until: datetime, since: datetime = OPENS_AT) -> None:
     """Equity marks from the account's opening to `until`."""
-    step = (until - OPENS_AT) / len(values)
+    step = (until - since) / len(values)
     async with store.database.write() as connection:
         rows = [
             {
                 "realm": realm,
                 "account": ACCOUNT,
-                "as_of": OPENS_AT + step * (place + 1),
+                "as_of": since + step * (place + 1),
                 "equity_usd": Decimal(value),
                 "cash_usd": Decimal(value),
                 "peak_equity_usd": Decimal(max(values[: place + 1])),

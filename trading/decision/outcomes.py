@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from trading.decision.models import Fusion, FusionOutcome
+from trading.decision.models import AccountOutcome, Fusion, FusionOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,16 @@ _ROWS: Final = (
 
 OUTCOMES: Final[Mapping[str, Outcome]] = MappingProxyType({row.code: row for row in _ROWS})
 """The table by code; the reference in the docs is generated from it."""
+
+REJECTED: Final = ("refused_by_gate", "order_refused", "stale_as_of", "desk_unavailable")
+"""Ends of a decision that wanted an order and was not let."""
+
+
+def found_by(outcomes: Sequence[AccountOutcome]) -> str:
+    """The one outcome that a decision of several accounts is found by: a refusal where any of them met one."""
+    ends = [outcome.outcome for outcome in outcomes]
+    return next((code for code in ends if code in REJECTED), ends[0])
+
 
 _INSUFFICIENT: Final = {
     "insufficient_history": "abstained_insufficient_history",

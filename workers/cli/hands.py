@@ -50,14 +50,23 @@ def modify(
     entry: Annotated[str, typer.Option(help="limit price")] = "",
     stop: Annotated[str, typer.Option(help="stop price")] = "",
     target: Annotated[str, typer.Option(help="target price")] = "",
+    value: Annotated[str, typer.Option(help="of a reflection's threshold")] = "",
+    text: Annotated[str, typer.Option(help="of a reflection's principle or architecture")] = "",
     who: Who = "",
     operation_id: Operation = "",
     json: Json = False,
 ) -> None:
-    """Let a proposal go on with another size or other levels; code checks them, and limits bind people too.
+    """Let a trade go on with another size or other levels, or a reflection's proposal with another value or text.
+
+    Code checks them, and limits bind people too.
 
     Example: perennial modify d0123456789abcdef0123456-89abcdef --size 0.01 --reason "half is enough" --json
     """
+    if is_reflection(proposal):
+        if bool(value) == bool(text):
+            raise Refusal("modify of a reflection's proposal states one of --value, --text")
+        _answer_reflection("modify", proposal, reason, who, operation_id, as_json=json, value=value, text=text)
+        return
     given = {"size_fraction": (size, "--size"), "entry_price": (entry, "--entry")}
     given |= {"stop_price": (stop, "--stop"), "target_price": (target, "--target")}
     changes = {name: amount_of(text, option) for name, (text, option) in given.items() if text}
@@ -201,6 +210,9 @@ def _answer(
     as_json: bool,
     changes: dict[str, Decimal] | None = None,
 ) -> None:
+    if is_reflection(proposal):
+        _answer_reflection(verb, proposal, reason, who, operation_id, as_json=as_json)
+        return
     from trading.decision.approval import PersonAnswer
 
     answer = PersonAnswer(
@@ -214,6 +226,42 @@ def _answer(
             return await operator.answer_proposal(place, verb, answer)
 
     _conclude(_said(answered), as_json=as_json)
+
+
+def _answer_reflection(
+    verb: str,
+    proposal: str,
+    reason: str,
+    who: str,
+    operation_id: str,
+    *,
+    as_json: bool,
+    value: str = "",
+    text: str = "",
+) -> None:
+    from trading.review.proposals import ReflectionAnswer
+
+    answer = ReflectionAnswer(
+        proposal=proposal,
+        who=person_of(who),
+        reason=_reason(reason),
+        operation_id=operation_id,
+        value=value or None,
+        text=text or None,
+    )
+
+    async def answered() -> HandDone:
+        from workers.reflections import answer_reflection
+
+        async with running_place(settings_or_refusal(), verb=verb) as place:
+            return await answer_reflection(place, verb, answer)
+
+    _conclude(_said(answered), as_json=as_json)
+
+
+def is_reflection(proposal: str) -> bool:
+    """A reflection's proposal has no decision in its id."""
+    return proposal.startswith("p") and "-" not in proposal
 
 
 def _hand(

@@ -41,6 +41,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "plan": ("workers.cli.plan", "Show a day's plan"),
     "playbook": ("workers.cli.playbook", "List, show, compare and activate versions of the playbook"),
     "pool": ("workers.cli.pool", "List the gene pool, or show one strategy with its weeks and trials"),
+    "proposals": ("workers.cli.proposals", "What reflections ask of people"),
+    "knowledge": ("workers.cli.teaching", "Teach the agent a principle of yours"),
     "schedules": ("workers.cli.schedules", "List, apply, pause, trigger and backfill schedules"),
     "memory": ("workers.cli.memory", "List lessons and experiences that reviews left, or show one"),
     "report": ("workers.cli.report", "Write the report of a day, week, month or quarter"),

@@ -13,6 +13,7 @@ from workers.cli.command import group
 from workers.cli.ending import Refusal, emit, run
 from workers.cli.inputs import person_of
 from workers.cli.place import records, settings_or_refusal
+from workers.cli.teaching import set_threshold, told_of
 
 if TYPE_CHECKING:
     from activities.store.open import Store
@@ -93,7 +94,7 @@ def activate(
 
     async def asked(store: Store, realm: str) -> dict[str, Any]:
         signed = person_of(who)
-        return _row(
+        return await _told(
             await store.activate_playbook(
                 realm, version, reason=reason, who=signed, approve_loosening=approve_loosening
             )
@@ -111,12 +112,18 @@ def rollback(reason: Reason, who: Who = "", approve_loosening: Loosening = False
 
     async def asked(store: Store, realm: str) -> dict[str, Any]:
         signed = person_of(who)
-        return _row(
+        return await _told(
             await store.rollback_playbook(realm, reason=reason, who=signed, approve_loosening=approve_loosening)
         )
 
     answer = _asked(asked)
     emit(answer, as_json=json, text=f"{answer['version']} is active again")
+
+
+async def _told(row: RegisteredPlaybook) -> dict[str, Any]:
+    """The row, and the running desks and watch that were told of it."""
+    told = await told_of(settings_or_refusal(), version=row.version, playbook_hash=row.content_hash)
+    return {**_row(row), "told": told}
 
 
 def _row(row: RegisteredPlaybook) -> dict[str, Any]:
@@ -159,7 +166,14 @@ async def _registry() -> AsyncIterator[tuple[Store, str]]:
 COMMANDS = {
     "playbook": group(
         "playbook",
-        {"list": list_playbooks, "show": show, "diff": diff, "activate": activate, "rollback": rollback},
-        help_text="List, show, compare and activate versions of the playbook.",
+        {
+            "list": list_playbooks,
+            "show": show,
+            "diff": diff,
+            "set": set_threshold,
+            "activate": activate,
+            "rollback": rollback,
+        },
+        help_text="List, show, compare, change and activate versions of the playbook.",
     )
 }
