@@ -20,6 +20,7 @@ from fakes.months import a_good_month
 from market_files import BTC_BUYS_AT, write_market
 
 from activities.store.open import open_store
+from workers.operator import CAPITAL_USD
 from workers.stack.temporal_server import find_temporal
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
@@ -65,7 +66,7 @@ def seat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seat]:
 
 async def _good_month(url: str) -> None:
     store = await open_store(url)
-    await a_good_month(store, "simulated", until=MONTH_END, since=BTC_BUYS_AT)
+    await a_good_month(store, "simulated", until=MONTH_END, since=BTC_BUYS_AT, capital=int(CAPITAL_USD))
     await store.aclose()
 
 

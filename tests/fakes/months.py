@@ -20,10 +20,12 @@ TIGHTENED = revised(first_playbook(), policy=changed(first_playbook().policy, ma
 """What was tightened before: only such a limit is ever proposed to be loosened."""
 
 
-async def a_good_month(store: Store, realm: str, *, until: datetime = LAST_EVENING, since: datetime = OPENS_AT) -> None:
+async def a_good_month(
+    store: Store, realm: str, *, until: datetime = LAST_EVENING, since: datetime = OPENS_AT, capital: int = 100_000
+) -> None:
     """Two dozen gains and a rising equity: a tightened limit may be loosened, and a sentence encourages."""
     await closed(store, realm, pnl=[Decimal(40)] * 24, until=until)
-    await worth(store, realm, [100_000, 100_400, 100_960], until=until, since=since)
+    await worth(store, realm, [capital, capital + 400, capital + 960], until=until, since=since)
 
 
 async def a_bad_month(store: Store, realm: str, *, until: datetime = LAST_EVENING) -> None:

@@ -23,6 +23,7 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from eventually import eventually  # noqa: E402
+from fakes.months import LAST_EVENING, TIGHTENED, a_bad_month, a_good_month  # noqa: E402
 from fakes.scripted_models import buys, holds, misquotes, sells  # noqa: E402
 from fakes.sequence_house import SequenceHouse, migrated_database, sequence_house  # noqa: E402
 from fakes.told_market import FLAT, OPENS_AT, Told  # noqa: E402
@@ -32,6 +33,7 @@ from trading.decision.approval import PersonAnswer  # noqa: E402
 from trading.playbook import first_playbook, revised  # noqa: E402
 from trading.policy.model import Policy  # noqa: E402
 from trading.policy.table import changed  # noqa: E402
+from trading.review.proposals import ReflectionAnswer  # noqa: E402
 from trading.risk.models import Mode  # noqa: E402
 from workers.runtime.plugin import perennial_plugin  # noqa: E402
 from workers.stack import temporal_server  # noqa: E402
@@ -40,6 +42,7 @@ from workers.stack.home import throw_away_home  # noqa: E402
 from workers.stack.temporal_admin import type_names  # noqa: E402
 from workflows.account_desk import AccountDesk  # noqa: E402
 from workflows.daily_planning import DailyPlanning  # noqa: E402
+from workflows.monthly_reflection import MonthlyReflection  # noqa: E402
 from workflows.names import (  # noqa: E402
     SEARCH_ATTRIBUTES,
     TASK_TIMEOUT,
@@ -48,9 +51,11 @@ from workflows.names import (  # noqa: E402
     Update,
     decision_workflow,
     desk_workflow,
+    proposals_workflow,
 )
 from workflows.periods import PeriodKind, PeriodRequest, period_workflow  # noqa: E402
 from workflows.protocol import DecisionRequest, Defend, Hand, Lift, ModeChange  # noqa: E402
+from workflows.quarterly_reflection import QuarterlyReflection  # noqa: E402
 from workflows.trade_decision import TradeDecision  # noqa: E402
 
 NAMESPACE = "histories"
@@ -252,6 +257,41 @@ async def _planning(house: SequenceHouse) -> str:
     return workflow_id
 
 
+def _reflection(*, kind: PeriodKind = PeriodKind.MONTHLY_REFLECTION, asks: bool, waits: bool = False) -> Play:
+    """A month, or a quarter, that asks people something or tightens by itself; `waits` keeps the asking's history."""
+
+    async def play(house: SequenceHouse) -> str:
+        await house.store.active_playbook(house.realm, first=TIGHTENED)
+        quarter = kind is PeriodKind.QUARTERLY_REFLECTION
+        evening = LAST_EVENING.replace(month=3) if quarter else LAST_EVENING
+        await (a_good_month if asks else a_bad_month)(house.store, house.realm, until=evening)
+        request = PeriodRequest(
+            realm=house.realm,
+            venue="simulated",
+            ledger=house.ledger,
+            accounts=house.told.accounts,
+            as_of=evening,
+            in_campaign=quarter,
+        )
+        period = "2020-Q1" if quarter else "2020-01"
+        workflow_id = period_workflow(house.realm, kind, period)
+        job = QuarterlyReflection.run if quarter else MonthlyReflection.run
+        await house.client.execute_workflow(
+            job, request, id=workflow_id, task_queue=house.queue(QueueRole.DECISIONS), task_timeout=TASK_TIMEOUT
+        )
+        if not waits:
+            return workflow_id
+        asked = house.client.get_workflow_handle(proposals_workflow(house.realm, kind.value, period))
+        verbs = {"threshold": Update.APPROVE, "principle": Update.REJECT}
+        for kept in await house.store.proposals(house.realm):
+            answer = ReflectionAnswer(proposal=kept.proposal.id, who="a person", reason="seen")
+            await asked.execute_update(verbs[kept.proposal.kind], answer)
+        await asked.result()
+        return asked.id
+
+    return play
+
+
 async def _halt(house: SequenceHouse) -> None:
     change = ModeChange(operation_id="op-1", mode=Mode.HALTED, reason="storm", who="a person")
     await house.desk().execute_update(Update.CHANGE_MODE, change)
@@ -261,6 +301,14 @@ FALLING = Told(hours=[FLAT, FALL])
 RISING = Told(hours=[FLAT, RISE])
 ASKING = revised(first_playbook(), policy=changed(Policy(), approval_above_fraction="0"))
 PATHS = (
+    RecordedPath("month-tightened", _reflection(asks=False), Told(coordinated=False)),
+    RecordedPath("month-asking", _reflection(asks=True), Told(coordinated=False)),
+    RecordedPath(
+        "quarter-in-a-campaign",
+        _reflection(kind=PeriodKind.QUARTERLY_REFLECTION, asks=True),
+        Told(coordinated=False),
+    ),
+    RecordedPath("proposals-answered", _reflection(asks=True, waits=True), Told(coordinated=False)),
     RecordedPath("planning-two-symbols", _planning, Told(symbols=("BTC/USDT", "ETH/USDT"), coordinated=False)),
     RecordedPath("decision-held", _decision(holds()), Told()),
     RecordedPath("decision-opened", _decision(buys()), Told()),

@@ -23,6 +23,10 @@ CORRECTED = (*OBSERVED, *["propose"] * 4, *["verify"] * 4, "fuse")
 GATED = ("position_view", "quote", "ask", "record_gate", "finish_decision")
 
 CALLS = {
+    "month-asking": ("reflect",),
+    "month-tightened": ("reflect", "revise_playbook"),
+    "proposals-answered": ("rule_on", "rule_on"),
+    "quarter-in-a-campaign": ("reflect", "rule_on"),
     "planning-two-symbols": ("survey_market", "period_state", "observe_market", "observe_market", "make_plan"),
     "campaign-two-days": None,
     "decision-abstained": (*CORRECTED, "finish_decision"),
