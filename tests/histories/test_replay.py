@@ -74,6 +74,7 @@ CALLS = {
 """Each path's calls in order. The two models think side by side: their questions and checks are listed apart."""
 
 LIMITS = {
+    "reflect": {"startToCloseTimeout": "120s"},
     "observe_market": {"startToCloseTimeout": "40s", "heartbeatTimeout": "2s"},
     "survey_market": {"startToCloseTimeout": "40s", "heartbeatTimeout": "2s"},
     "propose": {"startToCloseTimeout": "75s", "heartbeatTimeout": "5s"},
@@ -98,6 +99,7 @@ LIVE_LIMITS = {
 }
 
 ROOMS = {
+    "reflect": "decisions",
     "observe_market": "market",
     "survey_market": "market",
     "propose": "models",
