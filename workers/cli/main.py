@@ -39,7 +39,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "audit": ("workers.cli.hands", "List who did what, when and why"),
     "reconcile": ("workers.cli.reconcile", "Compare the ledger with the venue"),
     "plan": ("workers.cli.plan", "Show a day's plan"),
-    "playbook": ("workers.cli.playbook", "List, show, compare and activate versions of the playbook"),
+    "playbook": ("workers.cli.playbook", "List, show, compare, change and activate versions of the playbook"),
     "pool": ("workers.cli.pool", "List the gene pool, or show one strategy with its weeks and trials"),
     "proposals": ("workers.cli.proposals", "What reflections ask of people"),
     "knowledge": ("workers.cli.teaching", "Teach the agent a principle of yours"),
