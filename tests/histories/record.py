@@ -42,6 +42,7 @@ from workers.stack.home import throw_away_home  # noqa: E402
 from workers.stack.temporal_admin import type_names  # noqa: E402
 from workflows.account_desk import AccountDesk  # noqa: E402
 from workflows.daily_planning import DailyPlanning  # noqa: E402
+from workflows.market_watch import MarketWatch  # noqa: E402
 from workflows.monthly_reflection import MonthlyReflection  # noqa: E402
 from workflows.names import (  # noqa: E402
     SEARCH_ATTRIBUTES,
@@ -52,9 +53,10 @@ from workflows.names import (  # noqa: E402
     decision_workflow,
     desk_workflow,
     proposals_workflow,
+    watch_workflow,
 )
 from workflows.periods import PeriodKind, PeriodRequest, period_workflow  # noqa: E402
-from workflows.protocol import DecisionRequest, Defend, Hand, Lift, ModeChange  # noqa: E402
+from workflows.protocol import DecisionRequest, Defend, Hand, Lift, ModeChange, WatchRequest  # noqa: E402
 from workflows.quarterly_reflection import QuarterlyReflection  # noqa: E402
 from workflows.trade_decision import TradeDecision  # noqa: E402
 
@@ -292,6 +294,35 @@ def _reflection(*, kind: PeriodKind = PeriodKind.MONTHLY_REFLECTION, asks: bool,
     return play
 
 
+async def _watch(house: SequenceHouse) -> str:
+    """The session's start: both symbols are decided, then the day is planned and the watch is told."""
+    request = WatchRequest(
+        realm=house.realm,
+        venue="simulated",
+        ledger=house.ledger,
+        accounts=house.told.accounts,
+        symbols=house.told.symbols,
+        coordinator=house.coordinator_id,
+        playbook_hash=house.playbook_hash,
+        market_is_replayed=True,
+    )
+    watch = await house.client.start_workflow(
+        MarketWatch.run,
+        request,
+        id=watch_workflow(house.realm),
+        task_queue=house.queue(QueueRole.DECISIONS),
+        task_timeout=TASK_TIMEOUT,
+    )
+    settled = await house.tick(watch)
+    for name in settled.started:
+        await house.client.get_workflow_handle(name).result()
+    await _planning(house)
+    await house.tick(watch)
+    await watch.signal(MarketWatch.close)
+    await watch.result()
+    return watch.id
+
+
 async def _halt(house: SequenceHouse) -> None:
     change = ModeChange(operation_id="op-1", mode=Mode.HALTED, reason="storm", who="a person")
     await house.desk().execute_update(Update.CHANGE_MODE, change)
@@ -310,6 +341,7 @@ PATHS = (
     ),
     RecordedPath("proposals-answered", _reflection(asks=True, waits=True), Told(coordinated=False)),
     RecordedPath("planning-two-symbols", _planning, Told(symbols=("BTC/USDT", "ETH/USDT"), coordinated=False)),
+    RecordedPath("watch-session", _watch, Told(symbols=("BTC/USDT", "ETH/USDT"))),
     RecordedPath("decision-held", _decision(holds()), Told()),
     RecordedPath("decision-opened", _decision(buys()), Told()),
     RecordedPath("decision-reduced", _reduced, Told()),

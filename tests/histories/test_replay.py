@@ -29,6 +29,7 @@ CALLS = {
     "quarter-in-a-campaign": ("reflect", "rule_on"),
     "planning-two-symbols": ("survey_market", "period_state", "observe_market", "observe_market", "make_plan"),
     "campaign-two-days": None,
+    "watch-session": ("watchlist", "watchlist"),
     "decision-abstained": (*CORRECTED, "finish_decision"),
     "decision-corrected": (*CORRECTED, *GATED),
     "decision-held": (*ASKED, "finish_decision"),
