@@ -42,6 +42,7 @@ from workers.stack.home import throw_away_home  # noqa: E402
 from workers.stack.temporal_admin import type_names  # noqa: E402
 from workflows.account_desk import AccountDesk  # noqa: E402
 from workflows.daily_planning import DailyPlanning  # noqa: E402
+from workflows.daily_review import DailyReview  # noqa: E402
 from workflows.market_watch import MarketWatch  # noqa: E402
 from workflows.monthly_reflection import MonthlyReflection  # noqa: E402
 from workflows.names import (  # noqa: E402
@@ -323,6 +324,41 @@ async def _watch(house: SequenceHouse) -> str:
     return watch.id
 
 
+async def _reviewing(house: SequenceHouse) -> str:
+    """The review of the day before, with one closed trade."""
+    at = OPENS_AT.replace(hour=0, minute=5)
+    await house.store.record_outcome(
+        house.realm,
+        house.told.accounts[0],
+        "BTC/USDT",
+        "d1",
+        pnl_usd=Decimal(18),
+        return_fraction=Decimal("0.018"),
+        exit_reason="target",
+        closed_at=at - 4 * HOUR,
+    )
+    request = PeriodRequest(
+        realm=house.realm,
+        venue="simulated",
+        ledger=house.ledger,
+        accounts=house.told.accounts,
+        as_of=at,
+        symbols=house.told.symbols,
+        market_is_replayed=True,
+        in_campaign=True,
+        playbook_hash=house.playbook_hash,
+    )
+    workflow_id = period_workflow(house.realm, PeriodKind.DAILY_REVIEW, f"{at - timedelta(days=1):%Y-%m-%d}")
+    await house.client.execute_workflow(
+        DailyReview.run,
+        request,
+        id=workflow_id,
+        task_queue=house.queue(QueueRole.DECISIONS),
+        task_timeout=TASK_TIMEOUT,
+    )
+    return workflow_id
+
+
 async def _halt(house: SequenceHouse) -> None:
     change = ModeChange(operation_id="op-1", mode=Mode.HALTED, reason="storm", who="a person")
     await house.desk().execute_update(Update.CHANGE_MODE, change)
@@ -342,6 +378,7 @@ PATHS = (
     RecordedPath("proposals-answered", _reflection(asks=True, waits=True), Told(coordinated=False)),
     RecordedPath("planning-two-symbols", _planning, Told(symbols=("BTC/USDT", "ETH/USDT"), coordinated=False)),
     RecordedPath("watch-session", _watch, Told(symbols=("BTC/USDT", "ETH/USDT"))),
+    RecordedPath("review-traded-day", _reviewing, Told(coordinated=False, desks=False)),
     RecordedPath("decision-held", _decision(holds()), Told()),
     RecordedPath("decision-opened", _decision(buys()), Told()),
     RecordedPath("decision-reduced", _reduced, Told()),

@@ -27,6 +27,7 @@ CALLS = {
     "month-tightened": ("reflect", "revise_playbook"),
     "proposals-answered": ("rule_on", "rule_on"),
     "quarter-in-a-campaign": ("reflect", "rule_on"),
+    "review-traded-day": ("day_state", "review_day"),
     "planning-two-symbols": ("survey_market", "period_state", "observe_market", "observe_market", "make_plan"),
     "campaign-two-days": None,
     "watch-session": ("watchlist", "watchlist"),
@@ -293,6 +294,17 @@ def test_a_breaker_writes_the_gate_row_before_it_is_kept_and_a_person_ends_it() 
     assert refused["denials"][1]["numbers"]["until"] == "20200129T120000Z", "four hours of market time"
     assert (lift["who"], lifted["accepted"], lifted["state"]) == ("ada", True, "auto")
     assert history.order.index("lift_protection") > history.order.index("keep_protection")
+
+
+def test_a_review_is_of_the_day_before_and_says_where_it_is_kept() -> None:
+    history = recorded("review-traded-day")
+    state, review = history.the("day_state")[0], history.the("review_day")[0]
+    assert state.result["reviewed"] is None
+    assert state.result["until"] > review.result["period"] == history.result["period"]
+    assert history.workflow_id.endswith(f"/daily-review/all/{history.result['period']}")
+    assert history.result["report_hash"] == review.result["content_hash"]
+    assert (history.result["kind"], history.result["already_done"]) == ("daily-review", False)
+    assert history.children == ()
 
 
 def test_a_campaign_moves_the_clock_forward_and_ends_without_differences() -> None:

@@ -120,5 +120,9 @@ def test_a_review_ranks_with_the_share_of_chance_that_each_account_beat() -> Non
     shares = {row.account: row.random_percentile for row in review.comparison.standings}
     assert shares == {"composite": mine.percentile, "conservative": None}
     assert mine.trades == 2
+    same = tuple(trade.model_copy(update={"account": "twin"}) for trade in records.trades)
+    twin = records.accounts[0].model_copy(update={"account": "twin", "trades": same})
+    pair = review_period(records.model_copy(update={"accounts": (records.accounts[0], twin)}), a_day(), Policy())
+    assert len({row.random_percentile for row in pair.comparison.standings}) == 1, "equal trades meet equal chance"
     told = some_records(accounts=(an_account("composite", 1, 2, random_percentile=D("0.3")),), prices=records.prices)
     assert review_period(told, a_day(), Policy()).comparison.standings[0].random_percentile == D("0.3")

@@ -83,7 +83,7 @@ def _baselines(review: PeriodReview) -> list[Block]:
     if not review.baselines:
         return [Text(text="No random baseline: no closed trade, or no prices of the period are kept.")]
     said = [
-        f"{each.account}: {each.trades} closed trades came to {usd(each.own_usd, signed=True)} USD; {each.runs} random "
+        f"{each.account}: closed trades {each.trades}, {usd(each.own_usd, signed=True)} USD; {each.runs} random "
         f"runs of the same trades at the same costs came to {usd(each.mean_usd, signed=True)} USD on average, and "
         f"{percent(each.percentile, places=0)} of them came to less"
         f"{f' ({each.left_out} trades have no room in the known prices)' if each.left_out else ''}."
