@@ -170,8 +170,8 @@ DENIALS: list[tuple[str, Fields, Fields, Fields]] = [
     ("price_collar", {"limit_price": D("103.1")}, {}, {}),
     ("below_tick", {"tick_size": D("2.5"), "target_price": D(105)}, {}, {}),
     ("below_lot", {"step_size": D("0.1"), "min_quantity": D("3.1")}, {}, {}),
-    # a stop of 4 % in a market that moves 0.7 % a day, 13 % a year
-    ("stop_too_far", {"stop_price": D(96), "target_price": D(110), "history": zigzag("0.007")}, {}, {}),
+    # a stop of 4.1 % in a market that moves 0.7 % a day, 13 % a year
+    ("stop_too_far", {"stop_price": D("95.9"), "target_price": D(110), "history": zigzag("0.007")}, {}, {}),
     # the fixed floor of 0.2 % alone
     (
         "stop_too_near",

@@ -123,7 +123,7 @@ class AdaptivePolicy(Contract):
         description="closed trades under which the win rate changes nothing",
     )
     stop_calm_fraction: Decimal = fraction(
-        "0.03",
+        "0.04",
         ge="0.002",
         le="0.25",
         capability="C22",
