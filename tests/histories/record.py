@@ -30,6 +30,7 @@ from fakes.told_market import FLAT, OPENS_AT, Told  # noqa: E402
 from temporalio.client import Client  # noqa: E402
 
 from trading.decision.approval import PersonAnswer  # noqa: E402
+from trading.orders.wishes import ExitPlan  # noqa: E402
 from trading.playbook import first_playbook, revised  # noqa: E402
 from trading.policy.model import Policy  # noqa: E402
 from trading.policy.table import changed  # noqa: E402
@@ -63,6 +64,7 @@ from workflows.trade_decision import TradeDecision  # noqa: E402
 
 NAMESPACE = "histories"
 HOUR = timedelta(hours=1)
+LISTED = ExitPlan(slippage_fraction=Decimal("0.002"))
 FALL = (7000, 7010, 6600, 6650)
 RISE = (7000, 7500, 6990, 7450)
 
@@ -391,6 +393,7 @@ PATHS = (
     RecordedPath("execution-expired", _execution_expired, Told()),
     RecordedPath("guard-stop", _guard(stop="6800"), FALLING),
     RecordedPath("guard-target", _guard(target="7400"), RISING),
+    RecordedPath("guard-list-target", _guard(target="7400", plan=LISTED), RISING),
     RecordedPath("guard-time-exit", _guard(exit_at=OPENS_AT + 5 * HOUR), Told()),
     RecordedPath("guard-flatten", _flattened, Told()),
     RecordedPath("desk-reserve-and-halt", _desk, Told()),

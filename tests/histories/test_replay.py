@@ -68,6 +68,7 @@ CALLS = {
         *("quote", "place_order"),
         *("cancel_order", "place_order", "sync_order", "record_outcome"),
     ),
+    "guard-list-target": ("sync_order", "sync_order", "record_outcome"),
     "guard-time-exit": (
         *("quote", "place_order"),
         *("cancel_order", "place_order", "sync_order", "record_outcome"),
@@ -217,15 +218,15 @@ def test_an_execution_arms_the_guard_first_and_settles_last(name: str, status: s
     assert [signal for signal, _ in history.signals_sent] == told
     assert history.result["status"] == status
     (send,) = history.the("place_order")
-    assert Decimal(send.given["quantity"]) == Decimal("0.7142142928564286428500007142")
+    assert Decimal(send.given["quantity"]) == Decimal("0.4746084480294827660091133743")
     assert send.given["client_order_id"] == history.workflow_id.rpartition("/")[2]
     assert history.text.index("startChildWorkflowExecutionInitiated") < history.text.index("activityTaskScheduled")
 
 
 def test_fills_are_counted_net_of_commission() -> None:
     result = recorded("execution-filled").result
-    assert Decimal(result["executed_quantity"]) == Decimal("0.71421")
-    assert Decimal(result["commission_base"]) == Decimal("0.00071421")
+    assert Decimal(result["executed_quantity"]) == Decimal("0.4746")
+    assert Decimal(result["commission_base"]) == Decimal("0.0004746")
 
 
 @pytest.mark.parametrize(
@@ -242,13 +243,20 @@ def test_a_guard_protects_first_and_sells_what_it_protected(name: str, legs: lis
     orders = [call.given for call in history.the("place_order")]
     assert [order["leg"] for order in orders] == legs
     assert {order["side"] for order in orders} == {"SELL"}
-    assert {Decimal(order["quantity"]) for order in orders} == {Decimal("0.71349")}
+    assert {Decimal(order["quantity"]) for order in orders} == {Decimal("0.47412")}
     assert [order["revision"] for order in orders] == list(range(len(orders)))
     assert len({order["client_order_id"] for order in orders}) == len(orders)
     if len(orders) > 1:
         (cancel,) = history.the("cancel_order")
         assert cancel.given["client_order_id"] == orders[0]["client_order_id"]
     assert (history.result["stop"], history.result["leaving"]) == (None, None)
+
+
+def test_a_guard_of_an_order_list_places_nothing_and_hears_of_both_sides() -> None:
+    history = recorded("guard-list-target")
+    filled = {report["leg"] for report in history.result["exits"].values() if Decimal(report["executed_quantity"]) > 0}
+    assert filled == {"target"}
+    assert (history.result["stop"], history.result["target"]) == (None, None)
 
 
 def test_a_desk_answers_once_shrinks_and_refuses_after_a_halt() -> None:
