@@ -19,7 +19,7 @@ async def bring_up_to(
 
     Raises what the market raises. A week after the last time this is one call.
     """
-    known = calculators.known_until(symbol)
+    known = calculators.known_until(symbol, first=first)
     step = step_of(market.base_timeframe)
     after = first - step if known is None or known < first else known
     candles: list[Candle] = []

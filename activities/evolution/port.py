@@ -135,8 +135,9 @@ class Calculators(Protocol):
         have already changes nothing."""
         ...
 
-    def known_until(self, symbol: str) -> datetime | None:
-        """The open time of the newest candle that all of them have; `None` where one of them has none."""
+    def known_until(self, symbol: str, *, first: datetime) -> datetime | None:
+        """The open time of the newest candle that all have; `None` where one has none, or has forgotten some since
+        `first`."""
         ...
 
     async def run(self, job: str, *arguments: Any, **keywords: Any) -> Any:

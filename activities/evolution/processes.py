@@ -36,10 +36,10 @@ class BenchProcesses:
     async def learn(self, symbol: str, timeframe: str, candles: Sequence[Candle], *, first: datetime) -> None:
         await asyncio.gather(*(bench.learn(symbol, timeframe, candles, first=first) for bench in self._benches))
 
-    def known_until(self, symbol: str) -> datetime | None:
-        known = [bench.newest.get(symbol) for bench in self._benches]
+    def known_until(self, symbol: str, *, first: datetime) -> datetime | None:
+        known = [bench.newest.get(symbol) for bench in self._benches if bench.since.get(symbol, first) <= first]
         times = [at for at in known if at is not None]
-        return min(times) if len(times) == len(known) else None
+        return min(times) if len(times) == len(self._benches) else None
 
     async def run(self, job: str, *arguments: Any, **keywords: Any) -> Any:
         bench = await self._free.get()
@@ -79,10 +79,12 @@ class _Bench:
     def __init__(self) -> None:
         self.process: asyncio.subprocess.Process | None = None
         self.newest: dict[str, datetime] = {}
+        self.since: dict[str, datetime] = {}
         self._turn = asyncio.Lock()
 
     async def learn(self, symbol: str, timeframe: str, candles: Sequence[Candle], *, first: datetime) -> None:
         await self.ask("learn", (symbol, timeframe, tuple(candles)), {"first": first})
+        self.since[symbol] = first
         if candles:
             self.newest[symbol] = max(candles[-1].open_time, self.newest.get(symbol, candles[-1].open_time))
 

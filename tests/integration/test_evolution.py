@@ -144,7 +144,7 @@ async def test_a_job_that_is_broken_off_ends_its_process(benches: BenchProcesses
     market = Market()
     series = market.series["BTC/USDT"]
     await benches.learn("BTC/USDT", "1h", series.candles, first=START)
-    assert benches.known_until("BTC/USDT") == series.candles[-1].open_time
+    assert benches.known_until("BTC/USDT", first=START) == series.candles[-1].open_time
     (pid,) = benches.pids
     known = Knowledge(SYMBOLS, START + timedelta(days=80), POLICY)
     from trading.strategies.gene_pool import GENE_POOL
@@ -157,7 +157,7 @@ async def test_a_job_that_is_broken_off_ends_its_process(benches: BenchProcesses
         await job
 
     async def gone() -> bool:
-        return pid not in benches.pids and benches.known_until("BTC/USDT") is None
+        return pid not in benches.pids and benches.known_until("BTC/USDT", first=START) is None
 
     await eventually(gone)
     assert await benches.run("run_weeks", known, [], end=known.as_of) == [], "the next job has a process again"

@@ -28,12 +28,10 @@ class Workbench:
         self._ground: tuple[Knowledge, dict[str, MarketFacts]] | None = None
 
     def learn(self, symbol: str, timeframe: str, candles: Sequence[Candle], *, first: datetime) -> None:
-        """Append what is newer than the newest known candle; forget those that opened before `first`."""
+        """Add what is not known yet; forget what opened before `first`."""
         known = self._histories.get(symbol, CandleSeries(symbol, timeframe, ()))
-        newest = known.candles[-1].open_time if known.candles else None
-        fresh = (candle for candle in candles if newest is None or candle.open_time > newest)
-        kept = (candle for candle in (*known.candles, *fresh) if candle.open_time >= first)
-        self._histories[symbol] = CandleSeries(symbol, timeframe, tuple(kept))
+        every = {candle.open_time: candle for candle in (*candles, *known.candles) if candle.open_time >= first}
+        self._histories[symbol] = CandleSeries(symbol, timeframe, tuple(every[at] for at in sorted(every)))
         self._ground = None
 
     def run_weeks(
