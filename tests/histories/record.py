@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ from workflows.periods import PeriodKind, PeriodRequest, period_workflow  # noqa
 from workflows.protocol import DecisionRequest, Defend, Hand, Lift, ModeChange, WatchRequest  # noqa: E402
 from workflows.quarterly_reflection import QuarterlyReflection  # noqa: E402
 from workflows.trade_decision import TradeDecision  # noqa: E402
+from workflows.weekly_evolution import WeeklyEvolution  # noqa: E402
 
 NAMESPACE = "histories"
 HOUR = timedelta(hours=1)
@@ -361,6 +362,35 @@ async def _reviewing(house: SequenceHouse) -> str:
     return workflow_id
 
 
+def _evolution(*, again: bool) -> Play:
+    """A week evolved to its Sunday; `again` is a second run, which finds the first one's result."""
+
+    async def play(house: SequenceHouse) -> str:
+        request = PeriodRequest(
+            realm=house.realm,
+            venue="simulated",
+            ledger=house.ledger,
+            accounts=house.told.accounts,
+            as_of=SUNDAY,
+            symbols=house.told.symbols,
+            market_is_replayed=True,
+            in_campaign=True,
+            playbook_hash=house.playbook_hash,
+        )
+        for run in ("", "-again") if again else ("",):
+            workflow_id = period_workflow(house.realm, PeriodKind.WEEKLY_EVOLUTION, "2020-W07") + run
+            await house.client.execute_workflow(
+                WeeklyEvolution.run,
+                request,
+                id=workflow_id,
+                task_queue=house.queue(QueueRole.DECISIONS),
+                task_timeout=TASK_TIMEOUT,
+            )
+        return workflow_id
+
+    return play
+
+
 async def _halt(house: SequenceHouse) -> None:
     change = ModeChange(operation_id="op-1", mode=Mode.HALTED, reason="storm", who="a person")
     await house.desk().execute_update(Update.CHANGE_MODE, change)
@@ -369,7 +399,12 @@ async def _halt(house: SequenceHouse) -> None:
 FALLING = Told(hours=[FLAT, FALL])
 RISING = Told(hours=[FLAT, RISE])
 ASKING = revised(first_playbook(), policy=changed(Policy(), approval_above_fraction="0"))
+SUNDAY = datetime(2020, 2, 16, 20, tzinfo=UTC)
+QUICK = changed(Policy(), min_history_bars=100, walk_forward_train_days=14, walk_forward_test_days=7, holdout_days=7)
+EVOLVED = Told(history_hours=1100, playbook=revised(first_playbook(), policy=QUICK), coordinated=False)
 PATHS = (
+    RecordedPath("evolution-one-week", _evolution(again=False), EVOLVED),
+    RecordedPath("evolution-again", _evolution(again=True), EVOLVED),
     RecordedPath("month-tightened", _reflection(asks=False), Told(coordinated=False)),
     RecordedPath("month-asking", _reflection(asks=True), Told(coordinated=False)),
     RecordedPath(

@@ -28,6 +28,8 @@ CALLS = {
     "proposals-answered": ("rule_on", "rule_on"),
     "quarter-in-a-campaign": ("reflect", "rule_on"),
     "review-traded-day": ("day_state", "review_day"),
+    "evolution-again": ("evolution_state", "revise_strategies"),
+    "evolution-one-week": ("evolution_state", "evolve", "revise_strategies"),
     "planning-two-symbols": ("survey_market", "period_state", "observe_market", "observe_market", "make_plan"),
     "campaign-two-days": None,
     "watch-session": ("watchlist", "watchlist"),
@@ -90,6 +92,7 @@ LIMITS = {
     "advance_clock": {"startToCloseTimeout": "300s", "heartbeatTimeout": "2s"},
     "mark_accounts": {"startToCloseTimeout": "300s", "heartbeatTimeout": "2s"},
     "reconcile": {"startToCloseTimeout": "300s", "heartbeatTimeout": "2s"},
+    "evolve": {"startToCloseTimeout": "1800s", "heartbeatTimeout": "10s"},
 }
 """Of calls in a campaign or under a coordinator: none has a deadline over all attempts, so time decides nothing."""
 
@@ -105,6 +108,7 @@ ROOMS = {
     "reflect": "decisions",
     "observe_market": "market",
     "survey_market": "market",
+    "evolve": "compute",
     "propose": "models",
     "ask": "calls",
     **dict.fromkeys(("quote", "place_order", "cancel_order", "sync_order"), "exchange-simulated"),
