@@ -161,7 +161,8 @@ def _readable(outcome: CampaignOutcome) -> str:
             f"{s['days']} days, {s['decisions']} decisions ({s['abstentions']} abstentions), "
             f"{s['orders']} orders, {s['fills']} fills, {s['model_calls']} model calls",
             f"{s['daily_plans']} daily plans, {s['daily_reviews']} reviews, "
-            f"{s['weekly_evolutions']} weekly evolutions, {s['monthly_reflections']} monthly and {s['quarterly_reflections']} quarterly reflections",
+            f"{s['weekly_evolutions']} weekly evolutions, "
+            f"{s['monthly_reflections']} monthly and {s['quarterly_reflections']} quarterly reflections",
             f"equity {_money(s['equity_start_usd'])} to {_money(s['equity_end_usd'])} USD, "
             f"greatest drawdown {Decimal(str(s['max_drawdown'])) * 100:.2f} %; "
             f"buy and hold {_money(s['buy_and_hold_usd'])} USD",
