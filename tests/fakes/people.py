@@ -117,4 +117,5 @@ def hand(name: str = "op-1", **fields: Any) -> Hand:
 
 
 async def venue_count(house: SequenceHouse) -> int:
-    return len(await house.exchange.orders(ACCOUNT, SYMBOL))
+    """What was sent to the venue: a list of entry and exits is one request."""
+    return len({one.order_list_id or one.venue_order_id for one in await house.exchange.orders(ACCOUNT, SYMBOL)})
