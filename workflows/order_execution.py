@@ -13,7 +13,7 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from activities.exchange.port import AwaitChange, AwaitMarket
     from trading.decision.story import order_story
-    from trading.orders.entries import summed, unguarded
+    from trading.orders.entries import rests_for, summed, unguarded
     from trading.orders.guarding import GuardState
     from trading.orders.models import OrderReport, OrderRequest, OrderStatus
     from trading.orders.sending import wants_the_gate_again
@@ -50,8 +50,8 @@ class OrderExecution:
     """Guard first, then send, resolve, follow the fills, settle the reservation (architecture §4.9, §5).
 
     Slices are sent one after the other, each at its time under an id and a permit of its own. None is sent any more
-    once the gate refuses (a halt, a limit), the price has left the first permit's collar, something of the position
-    was sold, or somebody wishes to cancel (C24).
+    once the gate refuses (a limit), the account was halted or put on its guard (also if that has been taken back), the
+    price has left the first permit's collar, something of the position was sold, or somebody wishes to cancel (C24).
     """
 
     @workflow.init
@@ -120,7 +120,8 @@ class OrderExecution:
         await self._until(part.due_at)
         if self._cancel_because is not None or not await self._is_all_held():
             return False
-        return await self._permitted_again(sliced(self._request.order, part))
+        permitted = await self._permitted_again(sliced(self._request.order, part))
+        return permitted and self._permit.epoch == self._request.permit.epoch
 
     async def _is_all_held(self) -> bool:
         """Whether what the slices bought is still there: a stop, a target or a person may have sold of it."""
@@ -142,7 +143,7 @@ class OrderExecution:
             return False
         self._permit = permit
         self._order = permitted_again(order, permit, ask=quote.ask, as_of=quote.market_time)
-        rests = timedelta(seconds=permit.terms.order_timeout_s)
+        rests = rests_for(order, permit.terms, horizon=timedelta(0))
         self._expires_at = max(self._request.expires_at, quote.market_time + rests)
         return True
 

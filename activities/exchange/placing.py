@@ -28,7 +28,9 @@ from trading.orders.models import (
     OutcomeClass,
     VenueOrder,
 )
-from trading.orders.sending import GATE_AGAIN, lapse, stale
+from trading.orders.sending import GATE_AGAIN, gate_holds_s, lapse, stale
+
+_SETTLED_WITHOUT_ORDER = frozenset({OutcomeClass.REFUSED, OutcomeClass.NOT_PROCESSED, OutcomeClass.NOT_SENT})
 
 RETRY_FIRST_S = 0.2
 RETRY_MOST_S = 2.0
@@ -38,15 +40,11 @@ RETRY_MOST_S = 2.0
 class Patience:
     """How long one attempt tries, how often an entry is sent, and whether time may decide at all.
 
-    `decides` False is a campaign's: there only answers decide, so an attempt out of time is simply tried again.
-    `entry_valid_s` is the greatest age, in the market's time, of the observation behind an entry when it is sent: what
-    waited longer (a laptop slept, no worker lived) trades the past (architecture §3). `entry_waits_s`: after a longer
-    wait an entry is not sent again on the old answer of the gate (venue.md).
+    `decides` False is a campaign's: there only answers decide, so an attempt out of time is simply tried again. How old
+    an entry's observation may be, and how long it may wait on the gate's answer, is policy and comes with the order.
     """
 
     tries_for_s: float = 90.0
-    entry_valid_s: float = 120.0
-    entry_waits_s: float = 5.0
     decides: bool = True
 
 
@@ -94,10 +92,10 @@ class OrderPlacement:
         if intent is not None:
             return await self._continue(request, intent)
         checked_s = self._clock_s()
-        if why := await self._expired(request):
-            return _never_intended(request, why, status=OrderStatus.EXPIRED)
         try:
             prepared = await self._exchange.prepare(request)
+            if why := await self._expired(request):
+                return _never_intended(request, why, status=OrderStatus.EXPIRED)
             intent = await self._journal.record_intent(request, prepared)
         except VenueRefused as refused:
             return _never_intended(request, str(refused), code=refused.code)
@@ -145,6 +143,8 @@ class OrderPlacement:
             if await self._is_overtaken(request, send):
                 return await self._ask(request, send)
             answer = await self._exchange.send(send.prepared, protective=request.leg in PROTECTIVE)
+            if answer.outcome in _SETTLED_WITHOUT_ORDER and await self._another_has_sent(request, send):
+                return await self._ask(request, send)
             await self._journal.record_answer(request.key, _as_recorded(answer, send))
             match answer.outcome:
                 case OutcomeClass.ACCEPTED if answer.order is not None:
@@ -211,9 +211,10 @@ class OrderPlacement:
         """A new timestamp for the same id, written down; the reason where it may not be sent any more."""
         while True:
             try:
+                prepared = await self._exchange.prepare(request)
                 if why := self._waited(request, send) or await self._expired(request):
                     return _Unsent(why, OrderStatus.EXPIRED)
-                send.prepared = await self._exchange.prepare(request)
+                send.prepared = prepared
                 intent = await self._journal.record_resend(request.key, send.prepared)
             except VenueUnavailable as silent:
                 wait_s = float(silent.retry_after_s) if silent.retry_after_s is not None else ASK_EVERY_S
@@ -228,24 +229,31 @@ class OrderPlacement:
                 return None
 
     async def _expired(self, request: OrderRequest) -> str | None:
-        """Why an entry must not leave now: its observation, permit or price. Exits and stops always may."""
+        """Why an entry must not leave now: its observation, permit or price. Exits and stops always may.
+
+        Looked at after the request has its timestamp: a worker that is frozen between this and the send wakes with a
+        request that the venue takes no more.
+        """
         if not request.raises_exposure:
             return None
         book = await self._exchange.book_top(request.symbol)
-        old = stale(request, now=book.as_of, valid_s=self._patience.entry_valid_s) if self._patience.decides else None
+        old = stale(request, now=book.as_of) if self._patience.decides else None
         return old or lapse(request, now=book.as_of, ask=book.ask)
 
     def _waited(self, request: OrderRequest, send: _Send, *, more_s: float = 0.0) -> str | None:
         """Why the gate has to run again before this entry is sent; a campaign's market stood still meanwhile."""
         waited_s = self._clock_s() - send.began_s + more_s
-        if not request.raises_exposure or not self._patience.decides or waited_s <= self._patience.entry_waits_s:
+        allowed_s = gate_holds_s(request)
+        if not request.raises_exposure or not self._patience.decides or waited_s <= allowed_s:
             return None
-        return f"{GATE_AGAIN}: waited {waited_s:.0f} s since the gate, {self._patience.entry_waits_s:.0f} s are allowed"
+        return f"{GATE_AGAIN}: waited {waited_s:.0f} s since the gate, {allowed_s} s are allowed"
 
     async def _is_overtaken(self, request: OrderRequest, send: _Send) -> bool:
         """True where another attempt has counted a send or written a newer timestamp since ours was written."""
-        if not send.is_again:
-            return False
+        return send.is_again and await self._another_has_sent(request, send)
+
+    async def _another_has_sent(self, request: OrderRequest, send: _Send) -> bool:
+        """Whether our request is not the newest any more: then what it was answered says nothing of the order."""
         kept = await self._journal.find_intent(request.key)
         if kept is None or (kept.prepared.fields == send.prepared.fields and not send.is_overtaken):
             return False

@@ -119,7 +119,7 @@ class JournalRows:
                 return report_of(row)
             values = {"status": status.value, "reason": reason}
             await connection.execute(update(OrderRow).where(_at(key)).values(**values))
-            if status is OrderStatus.REFUSED:
+            if status in {OrderStatus.REFUSED, OrderStatus.EXPIRED}:
                 await connection.execute(update(OrderRow).where(_led_by(key)).values(**values))
             return report_of({**row, **values})
 

@@ -202,6 +202,8 @@ class OrderRow(Row):
     collar_low: Mapped[Decimal | None]
     collar_high: Mapped[Decimal | None]
     worst_price: Mapped[Decimal | None]
+    stale_observation_s: Mapped[int | None]
+    gate_holds_s: Mapped[int | None]
     iceberg_quantity: Mapped[Decimal | None]
     led_by: Mapped[str | None]
     beside: Mapped[str]

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from activities.exchange.port import PreparedOrder, RealmRefused, VenueAnswer, VenueRefused, VenueUnavailable
+from activities.exchange.port import (
+    PreparedLeg,
+    PreparedOrder,
+    RealmRefused,
+    VenueAnswer,
+    VenueRefused,
+    VenueUnavailable,
+)
 from trading.ids import client_order_id
 from trading.orders.models import (
     RESTING,
@@ -198,6 +205,7 @@ class FakeExchange:
             quantity=order.quantity,
             price=order.price,
             stop_price=order.stop_price,
+            beside=tuple(PreparedLeg(client_order_id=leg.client_order_id) for leg in order.beside),
         )
 
     async def send(self, prepared: PreparedOrder, *, protective: bool) -> VenueAnswer:

@@ -86,7 +86,7 @@ class FakeJournal:
             observed_at=intent.request.as_of,
         )
         self._report(key, report)
-        for leg in intent.request.beside if status is OrderStatus.REFUSED else ():
+        for leg in intent.request.beside if status in {OrderStatus.REFUSED, OrderStatus.EXPIRED} else ():
             if self.intents[leg.client_order_id].status is OrderStatus.INTENDED:
                 await self.record_status(leg.key, status, reason=reason)
         return report

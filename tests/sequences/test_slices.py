@@ -103,6 +103,20 @@ async def test_a_halt_ends_the_slices_and_keeps_the_stop(open_house: OpenHouse) 
     await eventually(lambda: nothing_promised(house), what="the release")
 
 
+async def test_a_halt_that_is_taken_back_has_ended_the_slices(open_house: OpenHouse) -> None:
+    """What a halt cancelled does not come back with the resumption (venue.md)."""
+    house = await open_house(Told(hours=[FLAT] * 4))
+    handle = await started(house)
+    await house.play(OPENS_AT + timedelta(minutes=1))
+    for number, mode in enumerate((Mode.HALTED, Mode.AUTO)):
+        change = ModeChange(operation_id=f"op-{number}", mode=mode, reason="storm", who="a person")
+        await house.desk().execute_update(Update.CHANGE_MODE, change)
+    await house.play(OPENS_AT + timedelta(minutes=16))
+    await handle.result()
+    assert len(await entries(house)) == 1
+    await eventually(lambda: nothing_promised(house), what="the release")
+
+
 async def test_a_price_outside_the_collar_ends_the_slices(open_house: OpenHouse) -> None:
     rising = (7000, 7200, 6990, 7150)
     house = await open_house(Told(hours=[rising, *[(7150, 7160, 7140, 7150)] * 4]))

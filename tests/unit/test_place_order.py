@@ -12,6 +12,7 @@ from fakes.exchange import (
     Fate,
     a_stop,
     accepted,
+    an_entry_with_exits,
     an_order,
     answered,
     delivered_late,
@@ -172,6 +173,56 @@ async def test_an_overtaken_attempt_asks_instead_of_sending() -> None:
     assert report.status is OrderStatus.FILLED
     assert len(scene.venue.created) == 1
     assert len(scene.venue.sent) == 2, "the lost one and the other attempt's"
+
+
+@pytest.mark.parametrize("freezes_after", ["book_top", "prepare", "record_intent", "record_sent"])
+async def test_a_worker_frozen_before_its_first_send_does_not_send_what_it_checked_long_ago(freezes_after: str) -> None:
+    """Ten minutes pass between two steps of the only worker there is; nobody overtakes it."""
+    scene = Scene()
+    owner = scene.venue if hasattr(scene.venue, freezes_after) else scene.journal
+    step = getattr(owner, freezes_after)
+
+    async def then_freeze(*args: object) -> object:
+        setattr(owner, freezes_after, step)
+        done = await step(*args)
+        scene.venue.now += timedelta(minutes=10)
+        return done
+
+    setattr(owner, freezes_after, then_freeze)
+    report = await scene.place(an_order())
+    assert (report.status, scene.venue.created) == (OrderStatus.EXPIRED, [])
+
+
+@pytest.mark.parametrize(
+    "hears", [accepted(), answered(OutcomeClass.REFUSED, "<html>Forbidden</html>"), answered(OutcomeClass.NOT_SENT)]
+)
+async def test_what_a_thawed_attempt_hears_does_not_settle_what_another_has_sent(hears: Fate) -> None:
+    """Frozen inside its send; meanwhile a second attempt re-sends, is filled, loses the reply and dies."""
+    scene = Scene(lost_reply(), hears)
+    request = an_order()
+    send = scene.venue.send
+
+    async def frozen(prepared: object, *, protective: bool) -> object:
+        scene.venue.send = send  # type: ignore[method-assign]
+        scene.venue.now += timedelta(seconds=30)
+        theirs = await scene.venue.prepare(request)
+        await scene.journal.record_resend(request.key, theirs)
+        await scene.journal.record_sent(request.key)
+        await send(theirs, protective=False)
+        return await send(prepared, protective=protective)  # type: ignore[arg-type]
+
+    scene.venue.send = frozen  # type: ignore[method-assign,assignment]
+    report = await scene.place(request)
+    assert (report.status, len(scene.venue.created)) == (OrderStatus.FILLED, 1)
+    assert scene.journal.intents[request.client_order_id].status is OrderStatus.FILLED
+
+
+async def test_a_list_that_ends_unsent_leaves_no_exit_in_doubt() -> None:
+    scene = Scene(answered(OutcomeClass.NOT_PROCESSED, retry_after_s=60))
+    entry = an_entry_with_exits()
+    report = await scene.place(entry)
+    assert wants_the_gate_again(report)
+    assert {scene.journal.intents[leg.client_order_id].status for leg in entry.beside} == {OrderStatus.EXPIRED}
 
 
 async def test_a_finished_order_is_not_asked_for_again() -> None:

@@ -10,9 +10,12 @@ from fakes.exchange import START, an_order
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading.orders.models import Lot, OrderRequest, OrderType
-from trading.orders.slicing import Size, first_order_id, shown_part, sliced, slices_of
+from trading.orders.entries import entry_times, rests_for
+from trading.orders.models import Lot, OrderRequest, OrderType, TimeInForce
+from trading.orders.sending import lapse
+from trading.orders.slicing import Size, first_order_id, permitted_again, shown_part, sliced, slices_of
 from trading.policy.execution import ExecutionPolicy
+from trading.risk.models import Permit
 
 LOT = Lot(step_size=Decimal("0.00001"), min_quantity=Decimal("0.00001"), min_notional_usd=Decimal(5))
 TERMS = ExecutionPolicy()
@@ -99,3 +102,74 @@ def test_all_parts_and_revisions_name_the_same_execution() -> None:
     order = order_of("56000")
     names = {first_order_id(sliced(order, part)) for part in slices_of(order, size("56000"), TERMS)}
     assert names == {order.client_order_id}
+
+
+ASK = Decimal(7001)
+BOUND = ASK * (1 + TERMS.slippage_tolerance_fraction)
+TAKES = {"type": OrderType.LIMIT, "time_in_force": TimeInForce.IOC, "price": BOUND, "worst_price": BOUND}
+RESTS = {"type": OrderType.LIMIT, "time_in_force": TimeInForce.GTC, "price": Decimal(6900)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "timeout_s", "window", "horizon_h", "rests_s"),
+    [
+        # what takes at once has the time-out, however long its idea lives
+        ({}, 30, "0.25", 24, 30),
+        (TAKES, 30, "0.25", 24, 30),
+        (TAKES | {"time_in_force": TimeInForce.FOK}, 45, "0.25", 24, 45),
+        # what rests has it too, unless the window says longer
+        (RESTS, 30, "0", 24, 30),
+        (RESTS, 30, "0.25", 24, 6 * 3600),
+        (RESTS, 30, "1", 4, 4 * 3600),
+        (RESTS, 600, "0.01", 1, 600),
+        ({"type": OrderType.LIMIT_MAKER, "price": Decimal(6900)}, 30, "0.25", 8, 2 * 3600),
+    ],
+)
+def test_an_entry_rests_for_its_time_out_or_its_window(
+    kind: dict[str, object], timeout_s: int, window: str, horizon_h: int, rests_s: int
+) -> None:
+    terms = TERMS.model_copy(update={"order_timeout_s": timeout_s, "opportunity_window_fraction": Decimal(window)})
+    order = an_order(**kind)
+    assert rests_for(order, terms, horizon=timedelta(hours=horizon_h)) == timedelta(seconds=rests_s)
+    times = entry_times(order, terms, horizon_hours=horizon_h)
+    assert times.expires_at == START + timedelta(seconds=rests_s)
+
+
+@pytest.mark.parametrize(
+    ("kind", "ask", "why"),
+    [
+        (TAKES, "7001", None),
+        (TAKES, "7015.01", "slippage"),  # the ask, not the bound it was given, is what it would meet
+        (TAKES | {"collar_high": Decimal(7010)}, "7011", "collar"),
+        (TAKES | {"time_in_force": TimeInForce.FOK}, "7016", "slippage"),
+        (RESTS | {"worst_price": BOUND}, "7016", None),
+    ],
+)
+def test_an_entry_that_takes_at_once_is_held_against_the_ask(
+    kind: dict[str, object], ask: str, why: str | None
+) -> None:
+    said = lapse(an_order(**kind), now=START, ask=Decimal(ask))
+    assert (said or "").partition(":")[0] == (why or "")
+
+
+def test_an_entry_under_another_permit_is_bounded_anew() -> None:
+    permit = Permit.model_validate(
+        {
+            "id": "next",
+            "opens": True,
+            "account": "composite",
+            "decision_id": "d1",
+            "symbol": "BTC/USDT",
+            "quantity": Decimal("0.05"),
+            "notional_usd": Decimal(350),
+            "collar_low": Decimal(6950),
+            "collar_high": Decimal(7050),
+            "epoch": 3,
+            "valid_until": START + timedelta(minutes=1),
+        }
+    )
+    again = permitted_again(an_order(**TAKES), permit, ask=Decimal(7000), as_of=START + timedelta(minutes=15))
+    bound = Decimal(7000) * (1 + TERMS.slippage_tolerance_fraction)
+    assert (again.price, again.worst_price, again.quantity) == (bound, bound, Decimal("0.05"))
+    rests = permitted_again(an_order(**RESTS), permit, ask=Decimal(7000), as_of=START)
+    assert rests.price == Decimal(6900), "its own price stays"

@@ -23,6 +23,18 @@ from trading.policy.execution import ExecutionPolicy
 from trading.risk.models import Permit
 
 
+def rests_for(order: OrderRequest, terms: ExecutionPolicy, *, horizon: timedelta) -> timedelta:
+    """How long an entry may be open at the venue, in market time.
+
+    One that takes at once has the order's time-out (C24). One below the market waits for its price within the
+    opportunity window, a share of its idea's horizon, and never less than the time-out (C25).
+    """
+    timeout = timedelta(seconds=terms.order_timeout_s)
+    if order.takes_at_once:
+        return timeout
+    return max(timeout, horizon * float(terms.opportunity_window_fraction))
+
+
 class EntryTimes(Contract):
     """When an entry that still rests is cancelled, and when its position is sold whatever the price."""
 
@@ -31,29 +43,25 @@ class EntryTimes(Contract):
 
 
 def entry_times(order: OrderRequest, terms: ExecutionPolicy, *, horizon_hours: int) -> EntryTimes:
-    """The times of an entry, counted from its facts.
-
-    One that should fill at once has the order's time-out. One below the market waits for its price within the
-    opportunity window, a share of its horizon: then its idea is old.
-    """
+    """The times of an entry, counted from its facts."""
     horizon = timedelta(hours=horizon_hours)
-    rests = timedelta(seconds=terms.order_timeout_s)
-    if order.type is not OrderType.MARKET and order.time_in_force is not TimeInForce.FOK:
-        rests = max(rests, horizon * float(terms.opportunity_window_fraction))
-    return EntryTimes(expires_at=order.as_of + rests, exit_at=order.as_of + horizon)
+    return EntryTimes(expires_at=order.as_of + rests_for(order, terms, horizon=horizon), exit_at=order.as_of + horizon)
 
 
 def entry_order(
     head: DecisionHead, fusion: Fusion, permit: Permit, quote: Quote, *, as_of: datetime | None = None
 ) -> OrderRequest:
-    """The entry: at market, or resting where its price is below the ask, post-only if the playbook says so (C24).
+    """The entry: taken at once up to its slippage bound, or resting where its price is below the ask (C24, C25).
 
+    At the market it is a limit that fills what it can at once (IOC), so that the bound holds at the venue, whatever
+    the price does after the last look. One that rests is post-only if the playbook says so.
     `as_of` is of newer facts than the decision's, where there are any.
     """
     at_market = fusion.entry_price is None or fusion.entry_price >= quote.ask
     terms = permit.terms
-    resting = OrderType.LIMIT_MAKER if terms.post_only else OrderType.LIMIT
-    kind = OrderType.MARKET if at_market else resting
+    worst_price = quote.ask * (1 + terms.slippage_tolerance_fraction)
+    kind = OrderType.LIMIT_MAKER if terms.post_only and not at_market else OrderType.LIMIT
+    resting_for = TimeInForce.GTC if kind is OrderType.LIMIT else None
     return OrderRequest(
         realm=head.realm,
         venue=head.venue,
@@ -67,9 +75,9 @@ def entry_order(
         ),
         side=Side.BUY,
         type=kind,
-        time_in_force=TimeInForce.GTC if kind is OrderType.LIMIT else None,
+        time_in_force=TimeInForce.IOC if at_market else resting_for,
         quantity=permit.quantity,
-        price=None if at_market else fusion.entry_price,
+        price=worst_price if at_market else fusion.entry_price,
         as_of=as_of or head.as_of,
         epoch=permit.epoch,
         permit_id=permit.id,
@@ -77,7 +85,9 @@ def entry_order(
         valid_until=permit.valid_until,
         collar_low=permit.collar_low,
         collar_high=permit.collar_high,
-        worst_price=quote.ask * (1 + terms.slippage_tolerance_fraction),
+        worst_price=worst_price,
+        stale_observation_s=terms.stale_observation_s,
+        gate_holds_s=terms.gate_holds_s,
     )
 
 

@@ -47,7 +47,7 @@ def with_exits(
     An entry at the market becomes a limit at the slippage bound that fills at once and whole, or not at all: the venue
     places its exits when it is full, for what it brought net of commission. One that rests is protected fill by fill.
     """
-    if order.type is not OrderType.MARKET or not quote.opo_allowed:
+    if not order.takes_at_once or not quote.opo_allowed:
         return order
     levels = ExitLevels(stop_price=stop_price, target_price=target_price if quote.oco_allowed else None)
     whose = Guarded.model_validate(order.model_dump(include=set(Guarded.model_fields)))

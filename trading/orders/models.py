@@ -122,6 +122,8 @@ class OrderRequest(Contract):
     collar_low: Decimal | None = Field(default=None, description="an entry is not sent below or above its collar")
     collar_high: Decimal | None = None
     worst_price: Decimal | None = Field(default=None, description="an entry is not sent where it would pay more")
+    stale_observation_s: int | None = Field(default=None, description="the policy's, for an entry: its facts' age")
+    gate_holds_s: int | None = Field(default=None, description="the policy's, for an entry: how long it may wait")
     iceberg_quantity: Decimal | None = Field(default=None, description="the part of a resting entry that shows")
     led_by: str | None = Field(default=None, description="client id of the order that leads this one's list")
     beside: tuple[OrderRequest, ...] = ()
@@ -141,6 +143,11 @@ class OrderRequest(Contract):
             symbol=self.symbol,
             client_order_id=self.client_order_id,
         )
+
+    @property
+    def takes_at_once(self) -> bool:
+        """It meets the market when it arrives, as far as its price allows, and never rests."""
+        return self.type is OrderType.MARKET or self.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}
 
     @property
     def raises_exposure(self) -> bool:

@@ -7,6 +7,9 @@ from decimal import Decimal
 
 from trading.money import plain
 from trading.orders.models import OrderReport, OrderRequest, OrderStatus
+from trading.policy.execution import ExecutionPolicy
+
+_DEFAULT = ExecutionPolicy()
 
 PERMIT_LAPSED, COLLAR, SLIPPAGE, STALE_AS_OF, GATE_AGAIN = (
     "permit_lapsed",
@@ -21,13 +24,13 @@ PERMIT_LAPSED, COLLAR, SLIPPAGE, STALE_AS_OF, GATE_AGAIN = (
 def lapse(order: OrderRequest, *, now: datetime, ask: Decimal) -> str | None:
     """Why the entry must not be sent at this market time and price; `None` where it may.
 
-    A market entry meets the ask, one with a price the better of the two. Orders that reduce or protect always pass.
+    One that takes at once meets the ask, one that may rest the better of ask and price. What reduces always passes.
     """
     if not order.raises_exposure:
         return None
     if order.valid_until is not None and now > order.valid_until:
         return f"{PERMIT_LAPSED}: the permit was valid until {order.valid_until.isoformat()}, it is {now.isoformat()}"
-    meets = ask if order.price is None else min(ask, order.price)
+    meets = ask if order.price is None or order.takes_at_once else min(ask, order.price)
     if order.collar_low is not None and meets < order.collar_low:
         return f"{COLLAR}: {plain(meets)} is below the permitted {plain(order.collar_low)}"
     if order.collar_high is not None and meets > order.collar_high:
@@ -37,12 +40,18 @@ def lapse(order: OrderRequest, *, now: datetime, ask: Decimal) -> str | None:
     return None
 
 
-def stale(order: OrderRequest, *, now: datetime, valid_s: float) -> str | None:
+def gate_holds_s(order: OrderRequest) -> int:
+    """How long the order may wait on its gate answer: its policy's, or the default of an order that carries none."""
+    return order.gate_holds_s if order.gate_holds_s is not None else _DEFAULT.gate_holds_s
+
+
+def stale(order: OrderRequest, *, now: datetime) -> str | None:
     """Why the entry's observation is too far from the venue's clock to raise exposure (architecture §3)."""
     age = now - order.as_of
+    valid_s = order.stale_observation_s if order.stale_observation_s is not None else _DEFAULT.stale_observation_s
     if not order.raises_exposure or abs(age) <= timedelta(seconds=valid_s):
         return None
-    return f"{STALE_AS_OF}: observed {age.total_seconds():.0f} s before the market's time, {valid_s:.0f} s are allowed"
+    return f"{STALE_AS_OF}: observed {age.total_seconds():.0f} s before the market's time, {valid_s} s are allowed"
 
 
 def wants_the_gate_again(report: OrderReport) -> bool:

@@ -57,7 +57,7 @@ def slices_of(order: OrderRequest, size: Size, terms: ExecutionPolicy) -> tuple[
     Over up to an hour they are equal (TWAP), over more they follow the volume that these hours usually have (VWAP).
     Together they are the order's quantity on the venue's step, and never more.
     """
-    count = size.parts(terms) if order.type is OrderType.MARKET else 1
+    count = size.parts(terms) if order.takes_at_once else 1
     if count < 2:
         return ()
     every = timedelta(seconds=terms.slice_window_s) / count
@@ -79,7 +79,8 @@ def slices_of(order: OrderRequest, size: Size, terms: ExecutionPolicy) -> tuple[
 
 def shown_part(order: OrderRequest, size: Size, terms: ExecutionPolicy) -> Decimal | None:
     """What of a resting entry the book shows (an iceberg); `None` where all of it may be seen."""
-    parts = min(size.parts(terms), ICEBERG_PARTS) if order.type is OrderType.LIMIT else 1
+    rests = order.type is OrderType.LIMIT and not order.takes_at_once
+    parts = min(size.parts(terms), ICEBERG_PARTS) if rests else 1
     return ceil_to_step(order.quantity / parts, size.lot.step_size) if parts > 1 else None
 
 
@@ -110,9 +111,9 @@ def permitted_again(order: OrderRequest, permit: Permit, *, ask: Decimal, as_of:
             "worst_price": worst_price,
         }
     )
-    if not order.beside:
-        return renewed
-    return renewed.model_copy(update={"price": worst_price, "beside": led_anew(order.beside, renewed)})
+    if order.price is not None and order.takes_at_once:
+        renewed = renewed.model_copy(update={"price": worst_price})
+    return renewed.model_copy(update={"beside": led_anew(order.beside, renewed)}) if order.beside else renewed
 
 
 def first_order_id(order: OrderRequest) -> str:

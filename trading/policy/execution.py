@@ -28,7 +28,27 @@ class ExecutionPolicy(ExitingPolicy):
         capability="C24",
         code="order_timeout",
         looser="none",
-        description="how long an entry that should fill at once may rest before it is cancelled",
+        description="how long an entry may rest before it is cancelled, where no opportunity window says longer",
+    )
+    stale_observation_s: int = count(
+        120,
+        ge=5,
+        le=3600,
+        unit="s",
+        capability="C16",
+        code="stale_observation",
+        looser="up",
+        description="age of the observation above which no entry is permitted, or sent",
+    )
+    gate_holds_s: int = count(
+        5,
+        ge=1,
+        le=60,
+        unit="s",
+        capability="C16",
+        code="gate_again",
+        looser="up",
+        description="wait after which an entry is not sent on the gate's earlier answer: it is asked again",
     )
     opportunity_window_fraction: Decimal = fraction(
         "0.25",

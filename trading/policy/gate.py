@@ -228,13 +228,3 @@ class GatePolicy(Contract):
         looser="up",
         description="market time within which a permit must be used",
     )
-    stale_observation_s: int = count(
-        120,
-        ge=5,
-        le=3600,
-        unit="s",
-        capability="C16",
-        code="stale_observation",
-        looser="up",
-        description="age of the observation above which no entry is permitted",
-    )

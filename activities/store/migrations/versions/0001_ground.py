@@ -172,6 +172,8 @@ def upgrade() -> None:
         sa.Column("collar_low", Exact(), nullable=True),
         sa.Column("collar_high", Exact(), nullable=True),
         sa.Column("worst_price", Exact(), nullable=True),
+        sa.Column("stale_observation_s", sa.Integer(), nullable=True),
+        sa.Column("gate_holds_s", sa.Integer(), nullable=True),
         sa.Column("iceberg_quantity", Exact(), nullable=True),
         sa.Column("led_by", sa.Text(), nullable=True),
         sa.Column("beside", sa.Text(), nullable=False),
