@@ -38,14 +38,18 @@ class DailyPlanning:
 
     @workflow.run
     async def run(self, request: PeriodRequest) -> PlanResult:
-        """Return the day's plan; a day that was planned before keeps its first one."""
+        """Return the day's plan; a day that was planned before keeps its first one, and a revision of it too."""
         survey = await self._survey(request, nominal_time(request))
         as_of = min(nominal_time(request), survey.market_time).replace(microsecond=0)
         workflow.upsert_search_attributes([AS_OF.value_set(as_of)])
         day = request.hours.day_of(as_of)
         state = await workflow.execute_local_activity_method(
             PlanningCalls.period_state,
-            PeriodQuestion(realm=request.realm, period=period_of_day(day), playbook_hash=request.playbook_hash),
+            PeriodQuestion(
+                realm=request.realm,
+                period=period_of_day(day, revision=request.revision),
+                playbook_hash=request.playbook_hash,
+            ),
             **STORE_CALL,
         )
         if state.kept is not None:
@@ -101,6 +105,7 @@ class DailyPlanning:
             playbook_hash=playbook_hash,
             snapshots=tuple(one.snapshot_hash for one in seen if isinstance(one, Observation)),
             unobserved=tuple(one for one in seen if isinstance(one, Unwatched)),
+            revision=request.revision,
         )
         return await workflow.execute_local_activity_method(PlanningCalls.make_plan, order, **STORE_CALL)
 
@@ -118,6 +123,6 @@ async def plan_day(request: PeriodRequest) -> PlanResult:
     """Plan a day as a child of the calling workflow, and wait for the plan. Planned twice is planned once."""
     if request.as_of is None:
         raise ValueError("a caller that plans a day says its time: as_of is missing")
-    day = period_of_day(request.hours.day_of(request.as_of))
+    day = period_of_day(request.hours.day_of(request.as_of), revision=request.revision)
     result: PlanResult = await run_period(DailyPlanning.run, PeriodKind.DAILY_PLANNING, request, period=day)
     return result

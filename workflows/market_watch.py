@@ -13,16 +13,18 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from activities.exchange.port import Level
     from activities.market.watching import WATCH_CALL, MarketWatchCalls, WatchMarket, WatchNews
-    from activities.planning.watching import WatchCalls, WatchQuestion
+    from activities.planning.watching import ProgressQuestion, WatchCalls, WatchQuestion
     from activities.store.calls import STORE_CALL
     from trading.decision.models import DecisionHead
     from trading.ids import decision_id
-    from trading.watching.due import is_due, next_due
+    from trading.watching.due import is_due, judged_at, next_due
     from trading.watching.models import Anomaly, WatchedTrigger, Watchlist
     from trading.watching.triggers import awaited, firing
     from workflows.clock import MarketTime
+    from workflows.daily_planning import DailyPlanning
     from workflows.names import TASK_TIMEOUT, QueueRole, Signal, decision_workflow, desk_workflow, task_queue
     from workflows.options import at, labels
+    from workflows.periods import PeriodKind, PeriodRequest, period_workflow
     from workflows.protocol import (
         DecisionRequest,
         Defend,
@@ -62,6 +64,7 @@ class MarketWatch:
             if self._asks_for_plan:
                 await self._take_plan()
             self._time.begin()
+            await self._judge_the_day()
             started = await self._decide()
             await self._time.answer(self._watched(), started=started)
             self._show()
@@ -162,8 +165,67 @@ class MarketWatch:
             **STORE_CALL,
         )
         before = self._state.plan
-        is_same_day = before is not None and before.period == plan.period
+        is_same_day = before is not None and before.day == plan.day
         self._keep(plan=plan, fired=self._state.fired if is_same_day else ())
+
+    async def _judge_the_day(self) -> None:
+        """Once a day: accounts that are too far from their course have the day planned anew (C61)."""
+        now, due = self._time.known, judged_at(self._plan, self._request.hours)
+        day = self._plan.day
+        if now is None or due is None or now < due or self._state.judged == day or not self._is_in_force(now):
+            return
+        self._keep(judged=day)
+        if self._request.hours.day_of(now).isoformat() != day:
+            return
+        as_of = now.replace(microsecond=0)
+        astray = await workflow.execute_local_activity_method(
+            WatchCalls.off_course,
+            ProgressQuestion(
+                realm=self._request.realm,
+                period=day,
+                as_of=as_of,
+                hours=self._request.hours,
+                playbook_hash=self._plan.playbook_hash,
+            ),
+            **STORE_CALL,
+        )
+        if astray:
+            await self._plan_anew(day, as_of)
+
+    async def _plan_anew(self, day: str, as_of: datetime) -> None:
+        """Have the rest of the day planned. Who ticks waits for the plan; else the planning says when it is made."""
+        request, period = self._request, f"{day}.1"
+        again = PeriodRequest(
+            realm=request.realm,
+            venue=request.venue,
+            ledger=request.ledger,
+            accounts=request.accounts,
+            hours=request.hours,
+            as_of=as_of,
+            symbols=self._symbols,
+            usual=request.usual,
+            market_is_replayed=request.market_is_replayed,
+            in_campaign=self._time.is_ticked,
+            playbook_hash=self._plan.playbook_hash,
+            revision=1,
+            approvals=request.approvals,
+        )
+        try:
+            planning = await workflow.start_child_workflow(
+                DailyPlanning.run,
+                again,
+                id=period_workflow(request.realm, PeriodKind.DAILY_PLANNING, period),
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                task_timeout=TASK_TIMEOUT,
+                static_summary=f"{PeriodKind.DAILY_PLANNING.value} {period}",
+                search_attributes=labels(realm=request.realm, accounts=request.accounts, as_of=as_of),
+            )
+        except WorkflowAlreadyStartedError:
+            workflow.logger.info("%s was planned anew already", day)
+            return
+        if self._time.is_ticked:
+            await planning
+            await self._take_plan()
 
     async def _decide(self) -> tuple[str, ...]:
         """Start what is due now; the workflow ids of the decisions, in the order in which they pass the gate."""
@@ -248,6 +310,9 @@ class MarketWatch:
         if now is None:
             return Watched(entity=entity)
         due = next_due(self._request.hours, after=now, every_s=self._request.decide_every_s)
+        judged = judged_at(self._plan, self._request.hours)
+        if judged is not None and now < judged < due and self._state.judged != self._plan.day:
+            due = judged
         triggers = awaited(self._plan, self._state.fired) if self._is_in_force(now) else ()
         levels = tuple(
             Level(id=f"{entity}#{one.id}", symbol=one.symbol, direction=one.direction, price=one.price)

@@ -56,6 +56,7 @@ class PeriodRequest(Contract):
     market_is_replayed: bool = False
     in_campaign: bool = False
     playbook_hash: str | None = None
+    revision: int = Field(default=0, ge=0, description="of a day's plan: which time it is planned anew")
     approvals: Approvals = Field(default="expire", description="how a campaign answers what waits for a person")
 
 

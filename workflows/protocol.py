@@ -123,6 +123,7 @@ class WatchState(Contract):
     anomalies: tuple[Anomaly, ...] = ()
     regimes: dict[str, RiskRegime] = Field(default_factory=dict)
     playbook: PlaybookNews | None = None
+    judged: str = Field(default="", description="the day whose progress was judged")
 
 
 class WatchRequest(Contract):

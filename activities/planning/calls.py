@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from pydantic import Field
@@ -17,6 +17,7 @@ from activities.store.port import (
     DayPlans,
     Decisions,
     KeptPlan,
+    PlanInForce,
     PlaybookRegistry,
     StoreRefused,
     StoreUnavailable,
@@ -26,9 +27,11 @@ from trading.decision.models import DecisionHead, Recall
 from trading.facts.models import MarketSnapshot
 from trading.ids import decision_id
 from trading.planning.hours import MarketHours, period_of_day
-from trading.planning.models import Unwatched
+from trading.planning.models import Progress, Unwatched
 from trading.planning.plans import Morning, plan_the_day
+from trading.planning.progress import progress_of
 from trading.playbook import Playbook, from_json
+from trading.policy.watching import WatchPolicy
 
 
 class PlanRecords(DayPlans, PlaybookRegistry, Decisions, Blobs, Protocol):
@@ -62,6 +65,7 @@ class PlanOrder(Contract):
     playbook_hash: str
     snapshots: tuple[str, ...] = ()
     unobserved: tuple[Unwatched, ...] = ()
+    revision: int = 0
 
 
 class PlanMade(Contract):
@@ -108,6 +112,7 @@ class PlanningCalls:
     async def _morning(self, order: PlanOrder, playbook: Playbook) -> Morning:
         hours = order.hours
         day = hours.day_of(order.as_of)
+        revised = await self._revised(order, playbook) if order.revision else ()
         snapshots = {name: await self._snapshot(name) for name in order.snapshots}
         symbols = sorted(snapshot.symbol for snapshot in snapshots.values())
         return Morning(
@@ -126,6 +131,15 @@ class PlanningCalls:
             },
             unobserved=order.unobserved,
             previous=await self._records.day_plan_before(order.realm, period_of_day(day)),
+            revision=order.revision,
+            progress=revised,
+        )
+
+    async def _revised(self, order: PlanOrder, playbook: Playbook) -> tuple[Progress, ...]:
+        """How far the accounts are on the course of the plan that is in force."""
+        found = await self._records.day_plan_in_force(order.realm, as_of=order.as_of)
+        return await progress_now(
+            self._records, order.realm, found, as_of=order.as_of, hours=order.hours, policy=playbook.policy
         )
 
     async def _snapshot(self, name: str) -> MarketSnapshot:
@@ -146,6 +160,24 @@ class PlanningCalls:
         )
         recall_hash, _ = await self._records.recall(head)
         return await self._records.load_recall(recall_hash)
+
+
+async def progress_now(
+    records: DayPlans,
+    realm: str,
+    found: PlanInForce | None,
+    *,
+    as_of: datetime,
+    hours: MarketHours,
+    policy: WatchPolicy,
+) -> tuple[Progress, ...]:
+    """The accounts of a plan against its targets at `as_of`; nothing where no plan of that day is in force."""
+    if found is None or found.plan.day != hours.day_of(as_of):
+        return ()
+    plan = found.plan
+    accounts = [part.account for part in plan.plans]
+    numbers = await records.account_numbers(realm, accounts, start=plan.as_of, end=as_of)
+    return progress_of(plan, numbers, at=as_of, hours=hours, policy=policy)
 
 
 @contextmanager

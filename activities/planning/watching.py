@@ -6,9 +6,11 @@ from typing import Protocol
 
 from temporalio import activity
 
-from activities.planning.calls import record_errors
+from activities.planning.calls import progress_now, record_errors
 from activities.store.port import Blobs, DayPlans, PlaybookRegistry
 from trading.contract import Contract, Utc
+from trading.planning.hours import MarketHours
+from trading.planning.models import Course, Progress
 from trading.playbook import from_json
 from trading.watching.anomalies import limits_of
 from trading.watching.models import Watchlist
@@ -25,6 +27,16 @@ class WatchQuestion(Contract):
     realm: str
     as_of: Utc | None = None
     playbook_hash: str | None = None
+
+
+class ProgressQuestion(Contract):
+    """The plan of which period is judged, at what time, and by which playbook."""
+
+    realm: str
+    period: str
+    as_of: Utc
+    hours: MarketHours
+    playbook_hash: str
 
 
 class WatchCalls:
@@ -49,7 +61,8 @@ class WatchCalls:
         plan = found.plan
         return plain.model_copy(
             update={
-                "period": plan.day.isoformat(),
+                "period": found.period,
+                "replan_after_s": policy.replan_after_s,
                 "plan_hash": found.plan_hash,
                 "valid_until": plan.valid_until,
                 "symbols": tuple(item.symbol for item in plan.watch),
@@ -58,3 +71,16 @@ class WatchCalls:
                 "triggers_per_day": policy.triggers_per_day,
             }
         )
+
+    @activity.defn
+    async def off_course(self, question: ProgressQuestion) -> tuple[Progress, ...]:
+        """The accounts that are farther from the day's course than the policy allows (C61); none of another plan."""
+        with record_errors():
+            policy = from_json(await self._records.get(question.playbook_hash)).policy
+            found = await self._records.day_plan_in_force(question.realm, as_of=question.as_of)
+            if found is None or found.period != question.period:
+                return ()
+            progress = await progress_now(
+                self._records, question.realm, found, as_of=question.as_of, hours=question.hours, policy=policy
+            )
+        return tuple(one for one in progress if one.course is not Course.ON)

@@ -54,7 +54,7 @@ class DayPlanRows:
             return await _kept(connection, realm, period)
 
     async def keep_day_plan(self, realm: str, plan: DayPlan) -> KeptPlan:
-        period = period_of_day(plan.day)
+        period = period_of_day(plan.day, revision=plan.revision)
         async with self._database.write() as connection:
             await self._database.serialise(connection, realm, "plan", period)
             kept = await _kept(connection, realm, period)
@@ -78,6 +78,15 @@ class DayPlanRows:
             kept = await _kept(connection, realm, period)
             assert kept is not None, "the plan was inserted in this transaction"
             return kept
+
+    async def day_plans(self, realm: str, day: date) -> tuple[DayPlan, ...]:
+        named = select(PlanRow.content_hash).where(
+            PlanRow.realm == realm, PlanRow.account == ALL, PlanRow.period.startswith(period_of_day(day))
+        )
+        async with self._database.read() as connection:
+            names = (await connection.execute(named.order_by(PlanRow.period))).scalars()
+            texts = [await load_blob(connection, name) for name in names]
+        return tuple(DayPlan.model_validate_json(text) for text in texts if text is not None)
 
     async def day_plan_before(self, realm: str, period: str) -> DayPlan | None:
         earlier = (
@@ -115,13 +124,18 @@ class DayPlanRows:
     async def day_numbers(self, realm: str, accounts: Sequence[str], *, day: date, hours: MarketHours) -> DayNumbers:
         start, end = hours.bounds(day)
         async with self._database.read() as connection:
-            rows = [await _account_numbers(connection, realm, account, start, end) for account in accounts]
             return DayNumbers(
                 day=day,
-                accounts=tuple(rows),
+                accounts=await _numbers(connection, realm, accounts, start, end),
                 decisions=await _decisions(connection, realm, start, end),
                 entries=await _entries(connection, realm, start, end),
             )
+
+    async def account_numbers(
+        self, realm: str, accounts: Sequence[str], *, start: datetime, end: datetime
+    ) -> tuple[AccountNumbers, ...]:
+        async with self._database.read() as connection:
+            return await _numbers(connection, realm, accounts, start, end)
 
     async def held_symbols(self, realm: str, account: str, *, as_of: datetime) -> frozenset[str]:
         query = (
@@ -156,6 +170,12 @@ async def _kept(connection: AsyncConnection, realm: str, period: str) -> KeptPla
         plan_hash=whole.content_hash,
         accounts=tuple((row.account, row.content_hash) for row in rows if row.account != ALL),
     )
+
+
+async def _numbers(
+    connection: AsyncConnection, realm: str, accounts: Sequence[str], start: datetime, end: datetime
+) -> tuple[AccountNumbers, ...]:
+    return tuple([await _account_numbers(connection, realm, account, start, end) for account in accounts])
 
 
 async def _account_numbers(

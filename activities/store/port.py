@@ -24,7 +24,7 @@ from trading.decision.models import (
 from trading.ledger.positions import Position
 from trading.orders.models import Fill, OrderKey, OrderReport, OrderRequest, OrderStatus, VenueOrder
 from trading.planning.hours import MarketHours
-from trading.planning.models import DayNumbers, DayPlan
+from trading.planning.models import AccountNumbers, DayNumbers, DayPlan
 from trading.playbook import Playbook
 from trading.review.baseline import PriceRun
 from trading.review.day import DayReview
@@ -510,12 +510,19 @@ class PlanInForce(Contract):
 
 
 class DayPlans(Protocol):
-    """Plans of whole days: the first of a period is the one, for all its accounts."""
+    """Plans of whole days: the first of a period is the one, for all its accounts.
+
+    A day that was planned anew has one more period, `2024-01-31.1`: the first plan stays.
+    """
 
     async def find_day_plan(self, realm: str, period: str) -> KeptPlan | None: ...
 
     async def keep_day_plan(self, realm: str, plan: DayPlan) -> KeptPlan:
-        """Store the plan and its parts in one transaction, or return what is kept for the day already."""
+        """Store the plan and its parts in one transaction, or return what is kept for its period already."""
+        ...
+
+    async def day_plans(self, realm: str, day: date) -> tuple[DayPlan, ...]:
+        """Every plan of the day, in the order of its revisions."""
         ...
 
     async def day_plan_before(self, realm: str, period: str) -> DayPlan | None:
@@ -528,6 +535,12 @@ class DayPlans(Protocol):
 
     async def day_numbers(self, realm: str, accounts: Sequence[str], *, day: date, hours: MarketHours) -> DayNumbers:
         """What the local `day` came to for each account: equity, closed trades, decisions and entries."""
+        ...
+
+    async def account_numbers(
+        self, realm: str, accounts: Sequence[str], *, start: datetime, end: datetime
+    ) -> tuple[AccountNumbers, ...]:
+        """What a stretch of time came to for each account."""
         ...
 
     async def held_symbols(self, realm: str, account: str, *, as_of: datetime) -> frozenset[str]:

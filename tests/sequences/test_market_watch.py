@@ -203,6 +203,42 @@ async def test_a_trigger_of_the_plan_is_decided_once_for_who_planned_it(open_hou
 
 
 @pytest.mark.temporal
+@pytest.mark.parametrize(("allowed", "is_planned_anew"), [("0.2", True), ("0.3", False)])
+async def test_a_day_off_its_course_is_planned_anew_once(
+    open_house: OpenHouse, allowed: str, is_planned_anew: bool
+) -> None:
+    """Four hours into the session nothing was made: a quarter of the target is missing."""
+    first = first_playbook()
+    strict = revised(first, policy=changed(first.policy, replan_deviation_fraction=allowed))
+    house = await open_house(Told(symbols=SYMBOLS, playbook=strict))
+    watch = await start_watch(house)
+    await results(house, await house.tick(watch))
+    await tell_plan(house, watch)
+    told = await house.tick(watch)
+    assert told.watched.wakes_at == OPENS_AT + 4 * HOUR, "progress is judged at the policy's hour"
+    await house.advance(OPENS_AT + 4 * HOUR)
+    for hours in (0, 4):
+        await house.store.record_equity(house.realm, house.told.accounts[0], as_of=OPENS_AT + hours * HOUR, marks=())
+    judged = await house.tick(watch)
+    assert (judged.started, judged.watched.wakes_at) == ((), OPENS_AT + 24 * HOUR), "no decision, no second look"
+    plans = await house.store.day_plans(house.realm, OPENS_AT.date())
+    state: WatchState = await watch.query(MarketWatch.state)
+    assert state.plan is not None
+    if not is_planned_anew:
+        assert [plan.revision for plan in plans] == [0]
+        assert state.plan.period == f"{OPENS_AT:%Y-%m-%d}"
+        return
+    assert [plan.revision for plan in plans] == [0, 1], "the first plan stays"
+    (why,) = plans[1].progress
+    assert (why.course.value, why.return_fraction, why.expected_fraction) == ("behind", 0, Decimal("0.0025"))
+    assert plans[1].plans[0].target.reasons[-1] == "behind"
+    assert state.plan.period == f"{OPENS_AT:%Y-%m-%d}.1", "the watch has the new plan"
+    in_force = await house.store.day_plan_in_force(house.realm, as_of=OPENS_AT + 5 * HOUR)
+    assert in_force is not None
+    assert in_force.period == state.plan.period, "and so has each decision from here on"
+
+
+@pytest.mark.temporal
 async def test_the_policy_caps_what_a_plan_may_ask_for(open_house: OpenHouse) -> None:
     first = first_playbook()
     none = revised(first, policy=changed(first.policy, triggers_per_symbol=0))

@@ -217,7 +217,7 @@ def memory(verdict: MemoryVerdict) -> dict[str, Any]:
             },
             *("BTC/USDT", "0", "memory_avoids"),
         ),
-        ({"dropped": ({"symbol": "BTC/USDT", "reason": "no_precedent"},)}, "BTC/USDT", "0.04", "no_precedent"),
+        ({"dropped": ({"symbol": "BTC/USDT", "reason": "stop_too_wide"},)}, "BTC/USDT", "0.04", "stop_too_wide"),
         ({"dropped": ({"symbol": "BTC/USDT", "reason": "no_room_to_target"},)}, "BTC/USDT", "0.04", ""),
         ({}, "NEW/USDT", "0.04", "too_few_bars"),
         ({}, "DOGE/USDT", "0.04", "not_on_the_watch_list"),

@@ -12,7 +12,7 @@ from trading.planning.models import AccountPlan, DayPlan
 from trading.planning.windows import size_factor_at
 from trading.risk.models import PlanBound
 
-ABOUT_THE_SYMBOL = ("memory_avoids", "no_entries_in_this_regime", "no_precedent", "no_atr", "stop_too_wide")
+ABOUT_THE_SYMBOL = ("memory_avoids", "no_entries_in_this_regime", "no_atr", "stop_too_wide")
 """Reasons without an idea that hold wherever the price is. The others speak of one level: a decision may see a better
 one."""
 

@@ -34,9 +34,9 @@ class MarketHours(Contract):
         return self.at(day, time(0)), self.at(day + timedelta(days=1), time(0))
 
 
-def period_of_day(day: date) -> str:
-    """The name of a daily period, as it is written in rows and workflow ids: `2024-01-31`."""
-    return day.isoformat()
+def period_of_day(day: date, *, revision: int = 0) -> str:
+    """The name of a daily period in rows and workflow ids: `2024-01-31`; planned anew, `2024-01-31.1`."""
+    return f"{day.isoformat()}.{revision}" if revision else day.isoformat()
 
 
 def period_of_week(day: date) -> str:

@@ -122,8 +122,6 @@ def _no_idea(
         return "no_entries_in_this_regime"
     if memory.verdict is MemoryVerdict.AVOID:
         return "memory_avoids"
-    if memory.verdict is MemoryVerdict.UNKNOWN and row.needs_precedent:
-        return "no_precedent"
     return "no_atr" if snapshot.atr_fraction is None else None
 
 

@@ -8,10 +8,12 @@ from trading.planning.models import MemoryCheck, MemoryVerdict
 REPEATED_FAILURES = 3
 
 
-def check_memory(symbol: str, recall: Recall) -> MemoryCheck:
+def check_memory(symbol: str, recall: Recall, *, needs_precedent: bool = False) -> MemoryCheck:
     """Success and failure among the recalled cases of `symbol`.
 
-    Three failures without a success: avoid. More failures than successes: cautious. Neither on record: unknown.
+    Three failures without a success: avoid. More failures than successes: cautious. Neither on record: unknown, and
+    cautious for a style that wants a precedent (S0-69). Cases are the realm's: what worked for one account is a
+    precedent for the others.
     """
     won, lost = _of(recall, "similar"), _of(recall, "failure")
     if not won and len(lost) >= REPEATED_FAILURES:
@@ -19,7 +21,8 @@ def check_memory(symbol: str, recall: Recall) -> MemoryCheck:
     elif len(lost) > len(won):
         verdict = MemoryVerdict.CAUTIOUS
     else:
-        verdict = MemoryVerdict.CLEAR if won else MemoryVerdict.UNKNOWN
+        unknown = MemoryVerdict.CAUTIOUS if needs_precedent else MemoryVerdict.UNKNOWN
+        verdict = MemoryVerdict.CLEAR if won else unknown
     cited = lost if verdict in {MemoryVerdict.AVOID, MemoryVerdict.CAUTIOUS} else won
     return MemoryCheck(
         symbol=symbol,

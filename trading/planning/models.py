@@ -181,10 +181,32 @@ class AccountPlan(Contract):
     dropped: tuple[Unwatched, ...] = Field(default=(), description="watched symbols without an idea, and why")
 
 
+class Course(StrEnum):
+    """Where an account is against its target of the day."""
+
+    ON = "on"
+    BEHIND = "behind"
+    AHEAD = "ahead"
+
+
+class Progress(Contract):
+    """One account's return since the day was planned, and what its target expects by then."""
+
+    account: str
+    return_fraction: Decimal
+    expected_fraction: Decimal
+    course: Course
+
+
 class DayPlan(Contract):
-    """The plan of one day for all accounts: what it was made from, and the three plans. Its row names the realm."""
+    """The plan of one day for all accounts: what it was made from, and the three plans. Its row names the realm.
+
+    The first plan of a day has revision 0; a later one says in `progress` why the day was planned anew.
+    """
 
     day: date
+    revision: int = Field(default=0, ge=0)
+    progress: tuple[Progress, ...] = ()
     as_of: Utc
     final_at: Utc
     session_start: Utc

@@ -14,11 +14,13 @@ from trading.planning.ideas import idea_at, triggers_of
 from trading.planning.memory import check_memory
 from trading.planning.models import (
     AccountPlan,
+    Course,
     DayNumbers,
     DayPlan,
     MemoryCheck,
     MemoryVerdict,
     PriceTrigger,
+    Progress,
     RiskWindow,
     Task,
     TradeIdea,
@@ -29,6 +31,12 @@ from trading.planning.watch import market_risk, market_trend, scope, watch_list
 from trading.planning.windows import risk_windows, size_factor_at
 from trading.playbook import Playbook
 from trading.policy.regimes import BY_DANGER
+
+MISSED_YESTERDAY, BEHIND = "missed_yesterday", "behind"
+_REPLANNED = {
+    MISSED_YESTERDAY: "yesterday missed its target by more than is allowed: smaller target and sizes today",
+    BEHIND: "behind the day's course by more than is allowed: smaller target and sizes for the rest of the day",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +56,8 @@ class Morning:
     held: Mapping[str, frozenset[str]]
     unobserved: Sequence[Unwatched] = ()
     previous: DayPlan | None = None
+    revision: int = 0
+    progress: Sequence[Progress] = ()
 
 
 def plan_the_day(morning: Morning) -> DayPlan:
@@ -66,6 +76,8 @@ def plan_the_day(morning: Morning) -> DayPlan:
     windows = risk_windows(day, hours=hours, risk=risk)
     draft = DayPlan(
         day=day,
+        revision=morning.revision,
+        progress=tuple(morning.progress),
         as_of=morning.as_of,
         final_at=hours.at(day, hours.plan_final_at),
         session_start=hours.at(day, hours.session_start_at),
@@ -84,8 +96,8 @@ def plan_the_day(morning: Morning) -> DayPlan:
 
 def _account_plan(account: str, day: DayPlan, windows: tuple[RiskWindow, ...], morning: Morning) -> AccountPlan:
     policy, row = morning.playbook.policy, STYLES[style_of(account)]
-    missed_yesterday = _missed_yesterday(account, morning)
-    limits = limits_of(row, policy, risk=day.risk_regime, missed_yesterday=missed_yesterday)
+    careful = _careful(account, morning)
+    limits = limits_of(row, policy, risk=day.risk_regime, is_careful=bool(careful))
     too_loose = looser_than_policy(limits, policy, risk=day.risk_regime)
     if too_loose:
         raise ValueError(f"the plan of {account} would loosen {', '.join(too_loose)}")
@@ -95,12 +107,14 @@ def _account_plan(account: str, day: DayPlan, windows: tuple[RiskWindow, ...], m
     tried: list[TradeIdea | Unwatched] = []
     for item in day.watch:
         snapshot = morning.snapshots[item.snapshot_hash]
-        check = check_memory(item.symbol, morning.recalls.get(item.symbol, Recall()))
+        check = check_memory(
+            item.symbol, morning.recalls.get(item.symbol, Recall()), needs_precedent=row.needs_precedent
+        )
         own = triggers_of(snapshot, held=item.symbol in held)
         memory.append(check)
         triggers.extend(own)
         own_limits = limits_of(
-            row, policy, risk=max((day.risk_regime, item.risk_regime), key=_danger), missed_yesterday=missed_yesterday
+            row, policy, risk=max((day.risk_regime, item.risk_regime), key=_danger), is_careful=bool(careful)
         )
         tried += [idea_at(one, snapshot, row=row, limits=own_limits, policy=policy, memory=check) for one in own]
         if not own:
@@ -108,13 +122,13 @@ def _account_plan(account: str, day: DayPlan, windows: tuple[RiskWindow, ...], m
     found = [idea for idea in tried if isinstance(idea, TradeIdea)]
     factor = size_factor_at(windows, day.session_start)
     ideas = tuple(_smaller(idea, factor) for idea in found[: row.max_ideas] if factor > 0)
-    target = adapted_target(row, trend=day.trend_regime, risk=day.risk_regime, missed_yesterday=missed_yesterday)
+    target = adapted_target(row, trend=day.trend_regime, risk=day.risk_regime, careful=careful)
     return AccountPlan(
         account=account,
         style=row.style,
         limits=limits,
         target=target,
-        tasks=tuple(_tasks(day, windows, held=held, ideas=ideas, memory=memory, missed_yesterday=missed_yesterday)),
+        tasks=tuple(_tasks(day, windows, held=held, ideas=ideas, memory=memory, careful=careful)),
         triggers=tuple(triggers),
         ideas=ideas,
         windows=windows,
@@ -131,13 +145,20 @@ def _smaller(idea: TradeIdea, factor: Decimal) -> TradeIdea:
     return idea.model_copy(update={"size_fraction": idea.size_fraction * factor})
 
 
-def _missed_yesterday(account: str, morning: Morning) -> bool:
-    """Whether the account fell short of yesterday's plan; a plan of an older day says nothing about yesterday."""
+def _careful(account: str, morning: Morning) -> str:
+    """Why the account's day is a careful one, or nothing: it is behind today, or fell short of yesterday's plan.
+
+    A plan of an older day says nothing about yesterday.
+    """
+    if any(one.account == account and one.course is Course.BEHIND for one in morning.progress):
+        return BEHIND
     before = morning.previous
     if before is None or before.day != morning.yesterday.day:
-        return False
+        return ""
     planned = next((plan.target.return_fraction for plan in before.plans if plan.account == account), None)
-    return planned is not None and missed(planned, morning.yesterday.of(account))
+    allowed = morning.playbook.policy.replan_deviation_fraction
+    is_missed = planned is not None and missed(planned, morning.yesterday.of(account), allowed=allowed)
+    return MISSED_YESTERDAY if is_missed else ""
 
 
 def _tasks(
@@ -147,10 +168,10 @@ def _tasks(
     held: frozenset[str],
     ideas: Sequence[TradeIdea],
     memory: Sequence[MemoryCheck],
-    missed_yesterday: bool,
+    careful: str,
 ) -> Iterator[Task]:
     """What to do, most urgent first: protect, heed the day's risk, learn, then look for entries."""
-    rows = [*_urgent(day, windows, held=held, missed_yesterday=missed_yesterday)]
+    rows = [*_urgent(day, windows, held=held, careful=careful)]
     rows += [
         ("avoid", f"no entry: {check.failures} similar trades failed, none worked", check.symbol)
         for check in memory
@@ -171,7 +192,7 @@ def _tasks(
 
 
 def _urgent(
-    day: DayPlan, windows: Sequence[RiskWindow], *, held: frozenset[str], missed_yesterday: bool
+    day: DayPlan, windows: Sequence[RiskWindow], *, held: frozenset[str], careful: str
 ) -> Iterator[tuple[str, str, str | None]]:
     for symbol in sorted(held):
         yield "protect", "check that the stop is at the venue and still where the idea is wrong", symbol
@@ -179,5 +200,5 @@ def _urgent(
     for window in windows:
         if window.start < tomorrow and window.end > day.as_of:
             yield "risk_window", f"{window.code} until {window.end:%Y-%m-%d %H:%MZ}: {window.contingency}", None
-    if missed_yesterday:
-        yield "replan", "yesterday missed its target by more than 30 %: smaller target and sizes today", None
+    if careful:
+        yield "replan", _REPLANNED[careful], None

@@ -10,10 +10,8 @@ from trading.money import ONE, ZERO
 from trading.planning.models import AccountNumbers, PlanLimits, PlanTarget, Style
 from trading.policy.model import Policy
 
-DEVIATION = Decimal("0.3")
-"""S2-36: a day that misses its target by more than this share of it makes the next plan a careful one."""
-
 AFTER_A_MISS = Decimal("0.7")
+"""What is left of target and sizes of an account that is behind its course (S2-36)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,20 +82,23 @@ def style_of(account: str) -> Style:
     return Style(account) if account in {style.value for style in Style} else Style.COMPOSITE
 
 
-def missed(target: Decimal, numbers: AccountNumbers | None) -> bool:
-    """Whether a day fell short of its target by more than the allowed share of it; unknown days missed nothing."""
+def missed(target: Decimal, numbers: AccountNumbers | None, *, allowed: Decimal) -> bool:
+    """Whether a day fell short of its target by more than the `allowed` share of it; unknown days missed nothing."""
     if numbers is None or numbers.return_fraction is None or target <= 0:
         return False
-    return numbers.return_fraction < target * (ONE - DEVIATION)
+    return numbers.return_fraction < target * (ONE - allowed)
 
 
-def adapted_target(row: StyleRow, *, trend: TrendRegime, risk: RiskRegime, missed_yesterday: bool) -> PlanTarget:
-    """The style's goal in this market (S2-33): less in a bear market or a dangerous one, none in a crash."""
+def adapted_target(row: StyleRow, *, trend: TrendRegime, risk: RiskRegime, careful: str = "") -> PlanTarget:
+    """The style's goal in this market (S2-33): less in a bear market or a dangerous one, none in a crash.
+
+    `careful` is the reason of a smaller goal, if there is one.
+    """
     target, reasons = row.day_target, []
     for code, factor in (
         (f"trend_{trend.value}", _TREND[trend]),
         (f"risk_{risk.value}", _RISK[risk]),
-        ("missed_yesterday", AFTER_A_MISS if missed_yesterday else ONE),
+        (careful, AFTER_A_MISS if careful else ONE),
     ):
         if factor != ONE:
             target *= factor
@@ -105,9 +106,9 @@ def adapted_target(row: StyleRow, *, trend: TrendRegime, risk: RiskRegime, misse
     return PlanTarget(return_fraction=target.normalize() if target else ZERO, reasons=tuple(reasons))
 
 
-def limits_of(row: StyleRow, policy: Policy, *, risk: RiskRegime, missed_yesterday: bool) -> PlanLimits:
+def limits_of(row: StyleRow, policy: Policy, *, risk: RiskRegime, is_careful: bool) -> PlanLimits:
     """The style's share of what the policy allows in this regime; a careful day takes less of it."""
-    share = row.share * (AFTER_A_MISS if missed_yesterday else ONE)
+    share = row.share * (AFTER_A_MISS if is_careful else ONE)
     entries = min(policy.max_entries_per_day, row.max_ideas)
     return PlanLimits(
         max_trade_fraction=policy.max_trade_fraction * share * policy.size_factor(risk),

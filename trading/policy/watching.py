@@ -21,6 +21,25 @@ class WatchPolicy(Contract):
         looser="down",
         description="how long a day's plan binds and is watched unless a newer one replaces it: a day and an hour",
     )
+    replan_deviation_fraction: Decimal = fraction(
+        "0.3",
+        ge="0.05",
+        le="10",
+        capability="C61",
+        code="replan",
+        looser="up",
+        description="share of the day's target that an account may be off its course before a new plan is made",
+    )
+    replan_after_s: int = count(
+        14_400,
+        ge=0,
+        le=57_600,
+        unit="s",
+        capability="C61",
+        code="replan",
+        looser="none",
+        description="when the day's progress is judged, counted from the session's start; 0 is never",
+    )
     triggers_per_symbol: int = count(
         2,
         ge=0,

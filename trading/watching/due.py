@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from trading.planning.hours import MarketHours
+from trading.watching.models import Watchlist
 
 
 def next_session(hours: MarketHours, *, after: datetime) -> datetime:
@@ -26,6 +27,14 @@ def next_due(hours: MarketHours, *, after: datetime, every_s: int | None) -> dat
     """The next time at which every watched symbol is decided."""
     session = next_session(hours, after=after)
     return session if every_s is None else min(session, next_on_grid(every_s, after=after))
+
+
+def judged_at(plan: Watchlist, hours: MarketHours) -> datetime | None:
+    """When the day's progress is judged against its plan: once a day, and a day planned anew not again (C61)."""
+    if not plan.replan_after_s or plan.period is None or plan.is_revised:
+        return None
+    start = hours.at(date.fromisoformat(plan.day), hours.session_start_at)
+    return start + timedelta(seconds=plan.replan_after_s)
 
 
 def is_due(hours: MarketHours, *, since: datetime | None, now: datetime, every_s: int | None) -> bool:

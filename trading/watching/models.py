@@ -71,4 +71,14 @@ class Watchlist(Contract):
     triggers: tuple[WatchedTrigger, ...] = ()
     triggers_per_symbol: int = 0
     triggers_per_day: int = 0
+    replan_after_s: int = Field(default=0, description="after the session's start; 0 is never")
     limits: AnomalyLimits | None = None
+
+    @property
+    def day(self) -> str:
+        """The day that is planned, without the number of a revision."""
+        return (self.period or "").partition(".")[0]
+
+    @property
+    def is_revised(self) -> bool:
+        return self.period is not None and self.period != self.day

@@ -24,15 +24,21 @@ def show(
 ) -> None:
     """A day's plan: yesterday, watch list, and for each account tasks, triggers, ideas, risk windows and limits.
 
+    A day that was planned anew has both plans: the first one, and under `revisions` what replaced it, and why.
+
     Example: perennial plan show --date 2024-01-31 --account composite
     """
-    plan = run(lambda: _read(_day(day), realm))
-    parts = [part for part in plan.plans if account in {"", part.account}]
+    first, *later = (_only(plan, account) for plan in run(lambda: _read(_day(day), realm)))
+    shown = first.model_dump(mode="json") | {"revisions": [plan.model_dump(mode="json") for plan in later]}
+    emit(shown, as_json=json, text="\n\n".join(_readable(plan) for plan in (first, *later)))
+
+
+def _only(plan: DayPlan, account: str) -> DayPlan:
+    parts = tuple(part for part in plan.plans if account in {"", part.account})
     if not parts:
         known = ", ".join(part.account for part in plan.plans)
         raise Refusal(f"account {account!r} has no plan of {plan.day}: allowed are {known}")
-    plan = plan.model_copy(update={"plans": tuple(parts)})
-    emit(plan.model_dump(mode="json"), as_json=json, text=_readable(plan))
+    return plan.model_copy(update={"plans": parts})
 
 
 def _day(text: str) -> date | None:
@@ -42,9 +48,8 @@ def _day(text: str) -> date | None:
         raise Refusal(f"--date {text!r} is no day: write 2024-01-31") from None
 
 
-async def _read(day: date | None, realm: str) -> DayPlan:
-    from trading.planning.models import DayPlan
-
+async def _read(day: date | None, realm: str) -> tuple[DayPlan, ...]:
+    """The plans of a day, the first one first."""
     settings = settings_or_refusal()
     where = realm or settings.realm
     async with records(settings) as store:
@@ -52,11 +57,11 @@ async def _read(day: date | None, realm: str) -> DayPlan:
             newest = await store.day_plan_before(where, "9999-12-31")
             if newest is None:
                 raise Refusal(f"no plan yet in {where}: `perennial schedules trigger daily-planning` makes one")
-            return newest
-        kept = await store.find_day_plan(where, day.isoformat())
-        if kept is None:
+            day = newest.day
+        plans = await store.day_plans(where, day)
+        if not plans:
             raise Refusal(f"no plan of {day} in {where}")
-        return DayPlan.model_validate_json(await store.get(kept.plan_hash))
+        return plans
 
 
 def _readable(plan: DayPlan) -> str:
@@ -65,6 +70,11 @@ def _readable(plan: DayPlan) -> str:
     yesterday = plan.yesterday
     lines = [
         f"plan of {plan.day} as of {plan.as_of:%Y-%m-%d %H:%MZ}, playbook {plan.playbook_version}",
+        *(
+            f"planned anew: {one.account} is {one.course.value}, at {one.return_fraction * 100:.2f} % "
+            f"where {one.expected_fraction * 100:.2f} % were expected"
+            for one in plan.progress
+        ),
         f"the market: {plan.trend_regime.value}, {plan.risk_regime.value}",
         f"yesterday: {yesterday.decisions} decisions, {yesterday.entries} entries, "
         f"{sum(row.closed_trades for row in yesterday.accounts)} trades closed",
