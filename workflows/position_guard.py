@@ -300,8 +300,8 @@ class PositionGuard:
         self._take_state(self._state.taken(order, report))
 
     async def _know_the_lot(self) -> None:
-        if self._state.lot is None:
-            self._set(lot=(await self._venue.quote("filters")).lot)
+        if self._state.wants_the_filters:
+            self._take_state(self._state.knowing(await self._venue.quote("filters")))
 
     async def _tell(self, wish: ReduceRequest, report: OrderReport | None) -> None:
         """Tell whoever asked for less what became of the order; nothing left to sell is an answer too."""

@@ -18,7 +18,7 @@ from activities.exchange.port import (
     VenueUnavailable,
     WatchedOrder,
 )
-from activities.exchange.recording import ASK_EVERY_S, Pause, record_found, with_fills
+from activities.exchange.recording import ASK_EVERY_S, Pause, record_end, record_found, take_over
 from activities.store.port import Intent, OrderJournal
 from trading.orders.models import (
     TERMINAL,
@@ -77,7 +77,7 @@ class OrderFollowing:
         while True:
             intent = await self._intent(key)
             if intent.report is not None and intent.report.is_terminal:
-                return intent.report
+                return await record_end(self._exchange, self._journal, intent, pause=self._pause)
             answer = await self._cancelled_at_the_venue(intent)
             if answer.outcome is OutcomeClass.REFUSED:
                 raise VenueRefused(f"cancel of {key.client_order_id}: {answer.message}", code=answer.code)
@@ -100,19 +100,23 @@ class OrderFollowing:
     async def resolve(self, wish: ResolveOrder) -> OrderReport:
         """End a frozen order by a person's word, where the venue does not contradict it; else it stays frozen.
 
-        `filled`: what the venue has under the id is ours, whatever we meant it to be; its fills enter the ledger.
-        `absent`: the venue has none under the id, and nothing sent can still arrive.
+        `filled`: what the venue has under the id is ours, whatever we meant it to be; its fills enter the ledger, and
+        the exits of its list with them. `absent`: the venue has none under the id or those of its list, and nothing
+        sent can still arrive.
         """
         key, word = wish.key, wish.word
         intent = await self._intent(key)
+        if intent.report is not None and intent.report.is_terminal:
+            return await record_end(self._exchange, self._journal, intent, pause=self._pause)
         if intent.status is not OrderStatus.FROZEN:
             return _kept(intent)
         asked_at = await self._exchange.venue_time()
         found = await self._exchange.find(key)
         if found is not None and word.verdict is Verdict.FILLED:
-            order, fills = await with_fills(self._exchange, key.account, found, pause=self._pause)
-            return await self._journal.record_order(key, order, fills)
-        if found is None and word.verdict is Verdict.ABSENT and asked_at >= intent.prepared.horizon_at:
+            return await take_over(self._exchange, self._journal, intent.request, found, pause=self._pause)
+        exits = [await self._exchange.find(leg.key) for leg in intent.request.beside]
+        is_absent = found is None and not any(exits) and asked_at >= intent.prepared.horizon_at
+        if is_absent and word.verdict is Verdict.ABSENT:
             why = f"absent, says {word.who}: {word.reason}"
             return await self._journal.record_status(key, OrderStatus.REFUSED, reason=why)
         return _kept(intent)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from activities.exchange.port import Exchange, PreparedOrder, VenueAnswer, VenueRefused, VenueUnavailable
-from activities.exchange.recording import ASK_EVERY_S, Pause, record_found
+from activities.exchange.recording import ASK_EVERY_S, Pause, record_end, record_found
 from activities.store.port import Intent, IntentRefused, OrderJournal
 from trading.orders.models import (
     PROTECTIVE,
@@ -111,7 +111,7 @@ class OrderPlacement:
         if mismatch:
             raise IntentDiffers(f"client id {request.client_order_id} belongs to another order: {mismatch}")
         if intent.report is not None and intent.report.is_terminal:
-            return intent.report
+            return await record_end(self._exchange, self._journal, intent, pause=self._pause)
         if intent.status is OrderStatus.FROZEN:
             found = await self._exchange.find(request.key)
             if found is None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 
 from activities.exchange.port import Exchange, PreparedOrder, VenueUnavailable
-from activities.store.port import OrderJournal
+from activities.store.port import Intent, OrderJournal
 from trading.orders.models import OPEN, Fill, OrderKey, OrderReport, OrderRequest, OrderStatus, VenueOrder
 from trading.orders.sameness import differences
 
@@ -44,6 +44,48 @@ async def record_found(
     for leg in await _exits_beside(journal, request):
         leg_report = await _record_leg(exchange, journal, leg, found, known.get(leg.client_order_id), pause=pause)
         legs.append(leg_report)
+    return report.model_copy(update={"quantity": found.quantity or None, "legs": tuple(legs)})
+
+
+async def record_end(exchange: Exchange, journal: OrderJournal, intent: Intent, *, pause: Pause) -> OrderReport:
+    """The report of an order that has ended. One that leads a list is asked about once more for its exits.
+
+    Who took it in may have died between it and them; without their reports nobody owns what the venue placed.
+    """
+    report = intent.report
+    assert report is not None  # it has ended
+    if not intent.request.beside or intent.status is OrderStatus.REFUSED:
+        return report
+    found = await exchange.find(intent.request.key)
+    if found is None:
+        return report
+    return await record_found(exchange, journal, intent.request, found, intent.prepared, pause=pause)
+
+
+async def take_over(
+    exchange: Exchange, journal: OrderJournal, request: OrderRequest, found: VenueOrder, *, pause: Pause
+) -> OrderReport:
+    """Take in what the venue has under our ids, whatever we meant it to be: a person says that it is ours.
+
+    The exits of its list are taken over with it; one that the venue does not have ends `REFUSED`, so that its owner
+    protects anew. Raises `VenueUnavailable` where it may only not be shown yet.
+    """
+    asked_at = await exchange.venue_time()
+    legs = []
+    for leg in await _exits_beside(journal, request):
+        at_venue = await exchange.find(leg.key)
+        if at_venue is None:
+            intent = await journal.find_intent(leg.key)
+            if intent is not None and asked_at < intent.prepared.horizon_at:
+                raise VenueUnavailable(f"leg {leg.client_order_id} of {leg.symbol} may not be shown yet")
+            why = f"absent at the venue, although {request.client_order_id} of its list is there"
+            legs.append(await journal.record_status(leg.key, OrderStatus.REFUSED, reason=why))
+            continue
+        order, fills = await with_fills(exchange, leg.account, at_venue, pause=pause)
+        leg_report = await journal.record_order(leg.key, order, fills)
+        legs.append(leg_report.model_copy(update={"quantity": at_venue.quantity or None}))
+    order, fills = await with_fills(exchange, request.account, found, pause=pause)
+    report = await journal.record_order(request.key, order, fills)  # last: until then it is frozen, and asked about
     return report.model_copy(update={"quantity": found.quantity or None, "legs": tuple(legs)})
 
 

@@ -281,6 +281,8 @@ def _venue_values(row: RowMapping, order: VenueOrder) -> dict[str, Any]:
     )
     values = {"venue_order_id": order.venue_order_id, "outcome": OutcomeClass.ACCEPTED.value}
     values["venue_executed_quantity"] = max(order.executed_quantity, row["venue_executed_quantity"])
+    if row["led_by"] is not None and order.quantity > 0:
+        values["quantity"] = order.quantity  # a list's leg is sized by what its working order brought
     if settled or (older and row["venue_order_id"] is not None):
         return values
     return values | {"status": order.status.value, "observed_at": order.updated_at, "code": None, "reason": ""}

@@ -1,4 +1,4 @@
-"""Temporal's state is lost while a position is open: after the next start its guard is back, with the same stop."""
+"""Temporal's state is lost while a position is open: after the next start its guard is back, with the same exits."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ MARKET_FROM = datetime(2024, 1, 1, tzinfo=UTC)
 BUYS_AT = datetime(2024, 1, 24, tzinfo=UTC)
 """Both rule analysts buy BTC here in the generated market of seed 2."""
 
+EXITS = {"stop", "target"}
+
 MARKET = MarketSource(
     symbols=("ADA/USDT", "BNB/USDT", "BTC/USDT", "ETH/USDT"),
     seed=2,
@@ -75,9 +77,10 @@ class Open:
         finally:
             await exchange.aclose()
 
-    async def stops(self) -> tuple[VenueOrder, ...]:
+    async def resting(self) -> set[str]:
+        """Client ids of what rests at the venue."""
         found: tuple[VenueOrder, ...] = await self.exchange(lambda venue: venue.open_orders(ACCOUNT))
-        return found
+        return {order.client_order_id for order in found}
 
     async def differences(self) -> int:
         asked = ReconcileRequest(realm=REALM, venue=VENUE, accounts=(ACCOUNT,), symbols=(SYMBOL,))
@@ -146,8 +149,8 @@ async def opened(folder: Path) -> AsyncIterator[Open]:
                 await store.aclose()
 
 
-async def buy(at: Open) -> str:
-    """Take the decision that buys; its stop rests at the venue when this returns. The stop's client id."""
+async def buy(at: Open) -> dict[str, str]:
+    """Take the decision that buys, as one list; its exits rest when this returns. Their client ids by leg."""
     playbook = first_playbook()
     playbook_hash = await keep_playbook(at.store, playbook)
     await operator.open_simulated_accounts(at.place, (ACCOUNT,), playbook_hash=playbook_hash)
@@ -156,9 +159,7 @@ async def buy(at: Open) -> str:
     assert orders, "the decision bought nothing: the market of this test no longer fits"
     await operator.advance_simulated(at.place, BUYS_AT + timedelta(seconds=5), request_id="fill")
     assert await operator.protected(at.place, orders, within_s=20)
-    (stop,) = [row for row in await order_list(at.store, REALM) if row["leg"] == "stop"]
-    client_id: str = stop["client_order_id"]
-    return client_id
+    return {row["leg"]: row["client_order_id"] for row in await order_list(at.store, REALM) if row["leg"] in EXITS}
 
 
 def lose_temporal(home: Path) -> None:
@@ -169,25 +170,27 @@ def lose_temporal(home: Path) -> None:
 
 
 async def test_losing_temporals_state_loses_no_protection(tmp_path: Path) -> None:
+    """The guard has its plan, its trail's terms and both exits again, and sends nothing beside them."""
     async with opened(tmp_path) as before:
-        stop = await buy(before)
+        exits = await buy(before)
         known = await before.guard()
-        assert [order.client_order_id for order in await before.stops()] == [stop]
+        assert set(exits) == EXITS, "entry, stop and target went to the venue as one list"
+        assert await before.resting() == set(exits.values())
         held = await before.held()
     lose_temporal(tmp_path)
 
     async with opened(tmp_path) as after:
-        back = await eventually(after.guard_or_none, timeout_s=20, what="the guard of the open position")
-        assert back.stop is not None
-        assert back.stop.client_order_id == stop
-        assert (back.expected, back.entries, back.exits) == (known.expected, known.entries, known.exits)
-        assert back.opening == known.opening
-        await eventually(after.lot_is_known, timeout_s=20, what="the guard has looked at its stop")
-        assert [order.client_order_id for order in await after.stops()] == [stop]
+        await eventually(after.guard_or_none, timeout_s=20, what="the guard of the open position")
+        await eventually(after.lot_is_known, timeout_s=20, what="the guard has looked at its exits")
+        back = await after.guard()
+        assert (back.expected, back.entries, back.opening) == (known.expected, known.entries, known.opening)
+        assert (back.stop, back.target, back.exits) == (known.stop, known.target, known.exits)
+        assert back.is_protected
+        assert await after.resting() == set(exits.values())
         assert await after.desk_mode() == "auto"
         assert await after.held() == held
 
         await after.close()
         await eventually(after.is_flat, timeout_s=30, what="the position is sold")
-        assert await after.stops() == ()
+        assert await after.resting() == set()
         assert await after.differences() == 0

@@ -19,13 +19,17 @@ from activities.exchange.binance import BinanceExchange
 from activities.exchange.binance_session import Credential, simulated_credential
 from activities.exchange.following import OrderFollowing
 from activities.exchange.placing import OrderPlacement, patience_of
-from activities.exchange.port import Level, RealmRefused, VenueRefused, VenueUnavailable
+from activities.exchange.port import Level, RealmRefused, ResolveOrder, VenueRefused, VenueUnavailable
 from activities.exchange.simulated_clock import SimulatedClock
 from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass, Side
+from trading.orders.wishes import Resolution, Verdict
 from workers.trials.fault_proxy import Fault, FaultProxy, Rule, venue_error
 
 REALM = "test-adapter"
 ORDER_PATH = "/api/v3/order"
+HORIZON_S = 1.2
+"""Just longer than the horizon of this adapter's requests."""
+
 PATHS = {"order list": "/api/v3/orderList/opoco"}
 _accounts = count(1)
 
@@ -166,6 +170,83 @@ async def test_a_list_that_is_faulted_three_times_is_one_list(desk: Desk, proxy:
     assert len(at_venue) == len(intended)
     assert {order.client_order_id for order in at_venue} == intended
     assert {leg.status for leg in report.legs} == {OrderStatus.PENDING_NEW}
+
+
+async def frozen_list(desk: Desk, *, arrives: bool, exits_only: bool = False) -> OrderRequest:
+    """A list of which nobody knows what became of it: the venue took it, or never saw it."""
+    request = desk.request("order list")
+    prepared = await desk.direct.prepare(request)
+    await desk.journal.record_intent(request, prepared)
+    if arrives:
+        await desk.direct.send(prepared, protective=False)
+    if exits_only:
+        stop = request.beside[0].model_copy(update={"led_by": None})
+        await desk.direct.send(await desk.direct.prepare(stop), protective=True)
+    await desk.journal.record_status(request.key, OrderStatus.FROZEN, reason="a test")
+    return request
+
+
+@pytest.mark.parametrize(
+    ("arrives", "exits_only", "said", "entry", "exits"),
+    [
+        (True, False, Verdict.FILLED, OrderStatus.NEW, OrderStatus.PENDING_NEW),
+        (False, False, Verdict.ABSENT, OrderStatus.REFUSED, OrderStatus.REFUSED),
+        (True, False, Verdict.ABSENT, OrderStatus.FROZEN, OrderStatus.INTENDED),  #  the venue contradicts
+        (False, False, Verdict.FILLED, OrderStatus.FROZEN, OrderStatus.INTENDED),
+        (False, True, Verdict.ABSENT, OrderStatus.FROZEN, OrderStatus.INTENDED),  #  an exit is there under its id
+    ],
+)
+async def test_a_word_on_a_frozen_list_settles_every_order_of_it(
+    desk: Desk, *, arrives: bool, exits_only: bool, said: Verdict, entry: OrderStatus, exits: OrderStatus
+) -> None:
+    request = await frozen_list(desk, arrives=arrives, exits_only=exits_only)
+    following = OrderFollowing(desk.direct, desk.journal, pause=asyncio.sleep)
+    word = Resolution(client_order_id=request.client_order_id, verdict=said, who="me", reason="looked it up")
+    if said is Verdict.ABSENT:
+        early = await following.resolve(ResolveOrder(key=request.key, word=word))
+        assert early.status is OrderStatus.FROZEN, "what was sent may still arrive"
+        await asyncio.sleep(HORIZON_S)
+    report = await following.resolve(ResolveOrder(key=request.key, word=word))
+    assert report.status is entry
+    kept = {desk.journal.intents[leg.client_order_id].status for leg in request.beside}
+    assert kept == {exits}
+    assert {leg.status for leg in report.legs} <= {exits}
+
+
+async def test_an_exit_that_is_missing_beside_a_filled_entry_is_marked_once_it_cannot_come(desk: Desk) -> None:
+    """The entry alone is there under its id: a person says so, and the guard has to protect it by itself."""
+    request = desk.request("order list")
+    alone = request.model_copy(update={"beside": ()})
+    await desk.journal.record_intent(request, await desk.direct.prepare(request))
+    await desk.direct.send(await desk.direct.prepare(alone), protective=False)
+    await desk.journal.record_status(request.key, OrderStatus.FROZEN, reason="a test")
+    following = OrderFollowing(desk.direct, desk.journal, pause=asyncio.sleep)
+    word = Resolution(client_order_id=request.client_order_id, verdict=Verdict.FILLED, who="me", reason="looked it up")
+    with pytest.raises(VenueUnavailable):
+        await following.resolve(ResolveOrder(key=request.key, word=word))
+    await asyncio.sleep(HORIZON_S)
+    report = await following.resolve(ResolveOrder(key=request.key, word=word))
+    assert {leg.status for leg in report.legs} == {OrderStatus.REFUSED}
+
+
+@pytest.mark.parametrize("call", ["place", "cancel"])
+async def test_who_died_between_an_entry_s_report_and_its_exits_tells_of_these_the_next_time(
+    desk: Desk, call: str
+) -> None:
+    request = desk.request("order list")
+    prepared = await desk.direct.prepare(request)
+    await desk.journal.record_intent(request, prepared)
+    await desk.journal.record_sent(request.key)
+    await desk.direct.send(prepared, protective=False)
+    now = await desk.direct.market_time()
+    await desk.clock.advance(now + timedelta(minutes=1), (), request_id=f"{desk.account}-fill")
+    found = await desk.direct.find(request.key)
+    assert found is not None
+    fills = await desk.direct.fills(desk.account, "BTC/USDT", venue_order_id=found.venue_order_id)
+    assert (await desk.journal.record_order(request.key, found, fills)).status is OrderStatus.FILLED
+    report = await (desk.place(request) if call == "place" else desk.cancel(request))
+    assert report.status is OrderStatus.FILLED
+    assert {leg.status for leg in report.legs} == {OrderStatus.NEW}
 
 
 async def test_a_list_answered_by_half_is_asked_about(desk: Desk, proxy: FaultProxy) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from eventually import eventually
 from fakes.sequence_house import SequenceHouse
 from fakes.told_market import ACCOUNT, FLAT, OPENS_AT, SYMBOL, Told
 
-from trading.orders.models import OrderStatus, OrderType, Side, VenueOrder
-from trading.orders.wishes import ExitPlan
-from workflows.names import Signal
+from activities.exchange.port import VenueAnswer
+from trading.orders.models import OrderStatus, OrderType, OutcomeClass, Side, VenueOrder
+from trading.orders.wishes import ExitPlan, Resolution, Verdict
+from workflows.names import Signal, Update
 from workflows.protocol import GuardState, ReduceRequest
 
 pytestmark = pytest.mark.temporal
@@ -178,3 +181,45 @@ async def test_a_stop_with_a_limit_that_is_passed_over_is_sold_at_market(open_ho
     assert await outcome_of(house) == ["exit"]
     assert await resting(house) == {}
     assert await held(house) < Decimal("0.00002")
+
+
+async def test_a_frozen_entry_that_a_person_calls_filled_brings_its_exits_along(open_house: OpenHouse) -> None:
+    """The guard takes over what the venue placed: nothing is sent beside it, nothing held is naked."""
+    house = await open_house()
+    find, send = house.exchange.find, house.exchange.send
+
+    async def another_order(key: Any) -> Any:
+        found = await find(key)
+        return found and found.model_copy(update={"quantity": found.quantity * 2})
+
+    async def reply_lost(prepared: Any, *, protective: bool) -> Any:
+        await send(prepared, protective=protective)
+        return VenueAnswer(outcome=OutcomeClass.UNKNOWN, message="reset")
+
+    house.exchange.find, house.exchange.send = another_order, reply_lost  # type: ignore[method-assign]
+    permit = await house.permit()
+    handle = await house.execute(permit, house.entry(permit), stop="6800", target="7400", plan=PLAN)
+    (placed,) = await house.placed()
+    assert placed.report.status is OrderStatus.FROZEN
+    name = placed.report.client_order_id
+    await eventually(lambda: is_frozen(house, name), what="the guard hears of it")
+    assert (await house.guard_state()).stop is None
+    await house.play(OPENS_AT + timedelta(seconds=2))
+    house.exchange.find, house.exchange.send = find, send  # type: ignore[method-assign]
+    word = Resolution(client_order_id=name, verdict=Verdict.FILLED, who="me", reason="it is in the order history")
+    await house.guard().execute_update(Update.RESOLVE, word)
+    report = await handle.result()
+    assert {leg.status for leg in report.legs} == {OrderStatus.NEW}
+    await eventually(lambda: is_protected(house), what="the guard owns both exits")
+    assert set(await resting(house)) == {OrderType.STOP_LOSS, OrderType.LIMIT_MAKER}
+    assert len(await venue_orders(house)) == 3
+    await reconciled(house)
+
+
+async def is_frozen(house: SequenceHouse, client_order_id: str) -> bool:
+    return (await house.guard_state()).is_frozen(client_order_id)
+
+
+async def is_protected(house: SequenceHouse) -> bool:
+    state: GuardState = await house.guard_state()
+    return state.is_protected and state.target is not None

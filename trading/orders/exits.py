@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from trading.contract import Contract
 from trading.ids import client_order_id
@@ -120,6 +120,15 @@ def next_trail(entry: Expect, *, average_price: Decimal, trail: Trail | None) ->
     tick = entry.terms.lot.tick_size if entry.terms.lot is not None else Decimal("0.01")
     stop_price = max(entry.stop_price, floor_to_step(average_price + gained - behind, tick))
     return average_price + gained, Trail(client_order_id=entry.client_order_id, steps=steps + 1, stop_price=stop_price)
+
+
+def trail_behind(entry: Expect, *, average_price: Decimal, stop_price: Decimal) -> Trail | None:
+    """The trail of a stop that rests at this price; `None` where it is the first one, which follows nothing."""
+    step = entry.terms.plan.trail_step_risks * (average_price - entry.stop_price)
+    if stop_price <= entry.stop_price or step <= 0:
+        return None
+    steps = 1 + int(((stop_price - average_price) / step).to_integral_value(ROUND_HALF_EVEN))
+    return Trail(client_order_id=entry.client_order_id, steps=max(steps, 1), stop_price=stop_price)
 
 
 def first_target(entry: Expect, *, average_price: Decimal) -> Decimal | None:

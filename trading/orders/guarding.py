@@ -12,7 +12,7 @@ from trading.contract import Contract, Utc
 from trading.ledger.outcome import position_quantity
 from trading.money import ZERO
 from trading.orders.exits import ExitLevels, Trail, first_target, next_trail, protection, sale
-from trading.orders.models import Leg, Lot, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass
+from trading.orders.models import Leg, Lot, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass, Quote
 from trading.orders.wishes import Expect, Guarded, LeaveRequest, ReduceRequest, Resolution
 
 TARGET = "target"
@@ -174,7 +174,7 @@ class GuardState(Contract):
         A stop may leave dust out: the venue sizes one that came with its entry by what that brought, no order could
         carry the rest, and the next exit takes it along.
         """
-        if self.stop is None or self.plan is None:
+        if self.stop is None or self.plan is None or self._is_in_doubt(self.stop):
             return False
         left = self.tradable - self.stop.quantity
         if left < 0 or (left > 0 and (self.lot is None or self.lot.tradable(left, self.plan.stop_price) > 0)):
@@ -184,6 +184,28 @@ class GuardState(Contract):
             self.levels.stop_price,
             self.levels.target_price,
         )
+
+    def _is_in_doubt(self, order: OrderRequest) -> bool:
+        """Whether the venue has said nothing of the order yet: what protects is what it has confirmed."""
+        report = self.exits.get(order.client_order_id)
+        return report is not None and report.status is OrderStatus.INTENDED
+
+    @property
+    def wants_the_filters(self) -> bool:
+        """Whether the venue has to be asked what an exit of this symbol may be made of."""
+        return self.lot is None or (self.plan is not None and self.plan.terms.oco_allowed is None)
+
+    def knowing(self, quote: Quote) -> Self:
+        """The symbol's filters, also for entries that came back from the ledger without them."""
+        expected = tuple(
+            entry
+            if entry.terms.oco_allowed is not None
+            else entry.model_copy(
+                update={"terms": entry.terms.model_copy(update={"lot": quote.lot, "oco_allowed": quote.oco_allowed})}
+            )
+            for entry in self.expected
+        )
+        return self._with(lot=self.lot or quote.lot, expected=expected)
 
     @property
     def _bought_at(self) -> Decimal | None:
@@ -271,7 +293,7 @@ class GuardState(Contract):
 
     def hearing(self, report: OrderReport) -> Self:
         """The newest numbers of an entry, and of the exits that went to the venue with it: they become the guard's."""
-        state = self._with(entries={**self.entries, report.client_order_id: report.model_copy(update={"legs": ()})})
+        state = self._with(entries={**self.entries, report.client_order_id: _alone(report)})
         exits = {
             order.client_order_id: order
             for entry in self.expected
@@ -319,8 +341,7 @@ class GuardState(Contract):
 
         A frozen order freezes the guard until a later report of the same order resolves it.
         """
-        alone = report.model_copy(update={"legs": ()})
-        changes: dict[str, object] = {"exits": {**self.exits, order.client_order_id: alone}}
+        changes: dict[str, object] = {"exits": {**self.exits, order.client_order_id: _alone(report)}}
         if report.status is OrderStatus.FROZEN:
             changes["frozen"] = report.reason or f"{order.leg.value} order unknown at the venue"
             changes["frozen_order"] = order.client_order_id
@@ -394,6 +415,11 @@ class GuardState(Contract):
 
     def _with(self, **changes: object) -> Self:
         return self.model_copy(update=changes)
+
+
+def _alone(report: OrderReport) -> OrderReport:
+    """The report without its list: as the ledger keeps it."""
+    return report.model_copy(update={"quantity": None, "legs": ()})
 
 
 def _is(order: OrderRequest | None, report: OrderReport) -> bool:

@@ -38,10 +38,13 @@ class ExitPlan(Contract):
 
 
 class ExitTerms(Contract):
-    """What an exit can be made of: the symbol's lot, whether stop and target may rest together, the playbook's plan."""
+    """What an exit can be made of: the symbol's lot, whether stop and target may rest together, the playbook's plan.
+
+    `oco_allowed` is `None` where the venue has to be asked: the ledger keeps orders, not the symbol's filters.
+    """
 
     lot: Lot | None = None
-    oco_allowed: bool = False
+    oco_allowed: bool | None = False
     plan: ExitPlan = ExitPlan()
 
 
