@@ -91,7 +91,7 @@ _ROWS = (
         prompt_usd_per_million=Decimal("0.40"),  # of the default model; another endpoint has its own
         completion_usd_per_million=Decimal("1.60"),
         json_support="json_schema",
-        knowledge_until=date(2024, 6, 1),  # as its model page says; the other providers publish none
+        knowledge_until=date(2024, 6, 1),  # as its model page says
     ),
     ProviderSpec(
         id="siliconflow",
@@ -129,6 +129,11 @@ _ROWS = (
 )
 
 PROVIDERS: dict[str, ProviderSpec] = {row.id: row for row in _ROWS}
+
+
+def stated_knowledge() -> dict[str, date]:
+    """Until when the rows' own models have read, by name, as far as their providers state it."""
+    return {row.model: row.knowledge_until for row in PROVIDERS.values() if row.knowledge_until is not None}
 
 
 def provider(id: str) -> ProviderSpec:

@@ -33,7 +33,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSe
 from config.environment import PREFIX, Variable, env_file, variables, venue_keys
 from config.markets import MARKETS, VENUES, Profile, VenueRow, check_venue_host
 from config.models import ModelSettings, chosen_model
-from config.providers import PROVIDERS
+from config.providers import PROVIDERS, stated_knowledge
 
 KEY_BYTES = 32
 
@@ -250,16 +250,14 @@ class Settings(BaseSettings):
 
     def knowledge(self) -> dict[str, datetime]:
         """Until when models have read, by name, as far as it is stated: of each provider's own model, and as set."""
-        stated = {row.model: row.knowledge_until for row in PROVIDERS.values()}
+        stated = stated_knowledge()
         for provider, name, until in (
             (self.primary_provider, self.primary_model, self.primary_knowledge_until),
             (self.secondary_provider, self.secondary_model, self.secondary_knowledge_until),
         ):
             if until is not None:
                 stated[name or PROVIDERS[provider].model] = until
-        return {
-            name: datetime.combine(until, time(0), tzinfo=UTC) for name, until in stated.items() if until is not None
-        }
+        return {name: datetime.combine(until, time(0), tzinfo=UTC) for name, until in stated.items()}
 
     def _model(
         self, provider: str, name: str | None, base_url: str | None, *, timeout_s: Decimal | None

@@ -92,11 +92,12 @@ class KeptReport(Contract):
 
 
 class BuiltReport(Contract):
-    """A report with the review and the records it rests on."""
+    """A report with the review, the records and the extras it rests on."""
 
     report: Report
     review: PeriodReview
     records: PeriodRecords
+    extras: ReportExtras
 
 
 class ReviewBrief(Contract):
@@ -140,9 +141,27 @@ async def _built(
         Policy() if playbook is None else playbook.policy,
         known_principles=() if playbook is None else tuple(each.text for each in playbook.principles),
     )
-    evolutions = () if period.kind is ReportKind.DAILY else await source.evolutions(request.realm, until=period.end)
-    extras = with_evolutions(request.extras, evolutions, period)
-    return BuiltReport(report=build_report(review, records, extras=extras), review=review, records=records)
+    extras = await _extras(source, request, period)
+    report = build_report(review, records, extras=extras)
+    return BuiltReport(report=report, review=review, records=records, extras=extras)
+
+
+async def _extras(source: ReviewSource, request: ReportRequest, period: Period) -> ReportExtras:
+    """What the house kept of the period beside its records: the day's review, evolutions, what was asked of people."""
+    extras = request.extras
+    if period.kind is ReportKind.DAILY:
+        kept = await source.day_review(request.realm, period.name)
+        return extras if kept is None else extras.model_copy(update={"reviewed": kept[0], "reviewed_into": kept[1]})
+    extras = with_evolutions(extras, await source.evolutions(request.realm, until=period.end), period)
+    if period.kind is ReportKind.WEEKLY or extras.proposals:
+        return extras
+    asked = await source.asked(request.realm, kind=period.kind, period=period.name)
+    return extras.model_copy(
+        update={
+            "proposals": tuple(proposal for proposal, _ in asked),
+            "answers": {proposal.id: stands for proposal, stands in asked},
+        }
+    )
 
 
 def _completed(records: PeriodRecords, request: ReportRequest) -> PeriodRecords:

@@ -9,8 +9,9 @@ from typing import Protocol
 from trading.evolution.report import EvolutionReport
 from trading.playbook import Playbook
 from trading.reports.models import Report
-from trading.review.day import DayRecords
-from trading.review.period import Period
+from trading.review.day import DayRecords, DayReview
+from trading.review.period import Period, ReportKind
+from trading.review.proposals import ReflectionProposal
 from trading.review.review import PeriodRecords
 
 
@@ -27,6 +28,14 @@ class ReviewSource(Protocol):
 
     async def evolutions(self, realm: str, *, until: datetime) -> tuple[EvolutionReport, ...]:
         """What each week of evolution up to a time came to, oldest first."""
+        ...
+
+    async def day_review(self, realm: str, period: str) -> tuple[DayReview, str | None] | None:
+        """The day's first review and the playbook version that it made active, if it made one."""
+        ...
+
+    async def asked(self, realm: str, *, kind: ReportKind, period: str) -> tuple[tuple[ReflectionProposal, str], ...]:
+        """What the period's reflection asked of people, each with how it stands or ended."""
         ...
 
     async def playbook(self, version: str) -> Playbook | None:

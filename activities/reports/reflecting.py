@@ -15,8 +15,9 @@ from activities.store.port import PlaybookRegistry, Proposals, RegisteredPlayboo
 from trading.contract import Contract, Utc
 from trading.ids import canonical_json
 from trading.playbook import Playbook, from_json
-from trading.reports.build import ReportExtras, build_report
-from trading.review.period import Period, ReportKind, period_until
+from trading.reports.build import build_report
+from trading.reports.wording import moment
+from trading.review.period import Period, ReportKind, next_end, period_until
 from trading.review.proposals import ProposalStatus, ReflectionProposal
 from trading.review.reflecting import Candidate, Reflection, reflect_on, reflection_story
 
@@ -87,6 +88,7 @@ class ReflectionCalls:
         playbook = from_json(await self._store.get(active.content_hash))
         name = await self._store.find_report(order.realm, kind=order.job, account=ALL, period=period.name)
         already = name is not None
+        is_late = await self._is_late(order, period)
         if name is None:
             built = {account: await self._built(order, account, period, playbook) for account in order.accounts}
             reflection = reflect_on(
@@ -96,6 +98,8 @@ class ReflectionCalls:
                 period=period.name,
                 candidates=await self._candidates(order.realm, active),
                 with_architecture=order.with_architecture,
+                is_late=is_late,
+                model_knows_period=any(each.report.model_knows_period for each in built.values()),
             )
             reports = [
                 (account, await self._report(order, account, each, reflection)) for account, each in built.items()
@@ -110,8 +114,8 @@ class ReflectionCalls:
             period=period.name,
             report_hash=name,
             already_done=already,
-            policy_changes=tuple((change.field, change.new) for change in reflection.applied),
-            principles=reflection.principles,
+            policy_changes=() if is_late else tuple((change.field, change.new) for change in reflection.applied),
+            principles=() if is_late else reflection.principles,
             open_proposals=tuple(each.proposal for each in kept if each.status is ProposalStatus.OPEN),
             expires_s=playbook.policy.reflection_expires_s,
             story=reflection_story(reflection),
@@ -119,6 +123,11 @@ class ReflectionCalls:
 
     async def _built(self, order: ReflectOrder, account: str, period: Period, playbook: Playbook) -> BuiltReport:
         return await build(self._source, _report_request(order, account), period=period, playbook=playbook)
+
+    async def _is_late(self, order: ReflectOrder, period: Period) -> bool:
+        """Whether the realm has gone on for a whole period since: what an old one asks for is no longer today's."""
+        until = next_end(order.kind, period.first_day, zone=zone_of(order.zone))
+        return await self._store.is_behind(order.realm, kind=order.job, account=ALL, period=period.name, until=until)
 
     async def _candidates(self, realm: str, active: RegisteredPlaybook) -> tuple[Candidate, ...]:
         """What was made over the active version and never activated."""
@@ -129,7 +138,11 @@ class ReflectionCalls:
         )
 
     async def _report(self, order: ReflectOrder, account: str, built: BuiltReport, reflection: Reflection) -> str:
-        report = build_report(built.review, built.records, extras=ReportExtras(proposals=reflection.proposals))
+        hours = f"Made at {moment(order.as_of)}: what its last day brings after that belongs to the next period."
+        extras = built.extras.model_copy(
+            update={"proposals": reflection.proposals, "answers": {}, "remarks": (hours, *reflection.left_out)}
+        )
+        report = build_report(built.review, built.records, extras=extras)
         return (await self._reports.kept_report(_report_request(order, account), report)).content_hash
 
     async def _keep(self, order: ReflectOrder, period: str, text: str) -> str:

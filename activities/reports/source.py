@@ -7,13 +7,17 @@ from datetime import datetime
 
 from activities.store.open import Store
 from activities.store.playbooks import find_playbook
+from activities.store.port import KeptProposal
 from activities.store.review_data import period_records
 from activities.store.review_day import day_records
 from trading.evolution.report import EvolutionReport
 from trading.playbook import Playbook, from_json
-from trading.review.day import DayRecords
-from trading.review.period import Period
+from trading.review.day import DAILY_REVIEW, DayRecords, DayReview
+from trading.review.period import Period, ReportKind
+from trading.review.proposals import ReflectionProposal
 from trading.review.review import ModelUse, PeriodRecords
+
+_JOB = {ReportKind.MONTHLY: "monthly-reflection", ReportKind.QUARTERLY: "quarterly-reflection"}
 
 
 class StoreSource:
@@ -38,6 +42,26 @@ class StoreSource:
         names = await self._store.evolution_reports(realm, until=until)
         return tuple([EvolutionReport.model_validate_json(await self._store.get(name)) for name in names])
 
+    async def day_review(self, realm: str, period: str) -> tuple[DayReview, str | None] | None:
+        kept = await self._store.find_day_review(realm, period)
+        if kept is None:
+            return None
+        made_by = f"{DAILY_REVIEW} {period}"
+        versions = await self._store.playbooks(realm) if kept.review.applied else ()
+        return kept.review, next((row.version for row in versions if row.created_from == made_by), None)
+
+    async def asked(self, realm: str, *, kind: ReportKind, period: str) -> tuple[tuple[ReflectionProposal, str], ...]:
+        rows = await self._store.proposals(realm)
+        return tuple((row.proposal, _stands(row)) for row in rows if (row.job, row.period) == (_JOB[kind], period))
+
     async def playbook(self, version: str) -> Playbook | None:
         name = await find_playbook(self._store, version)
         return None if name is None else from_json(await self._store.get(name))
+
+
+def _stands(kept: KeptProposal) -> str:
+    """`open`, or how it ended and by whom."""
+    if kept.who is None:
+        return kept.status.value
+    changed = "" if kept.answered_with is None else f" to {kept.answered_with}"
+    return f"{kept.status.value}{changed} by {kept.who}: {kept.reason}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.engine import Database
@@ -35,6 +35,12 @@ class PeriodRows:
         key = {"realm": realm, "kind": kind, "account": account, "period": period}
         async with self._database.read() as connection:
             return await _find(connection, ReportRow, key)
+
+    async def is_behind(self, realm: str, *, kind: str, account: str, period: str, until: datetime) -> bool:
+        later = or_(and_(ReportRow.kind == kind, ReportRow.period > period), ReportRow.as_of >= until)
+        query = select(ReportRow.period).where(ReportRow.realm == realm, ReportRow.account == account, later).limit(1)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar_one_or_none() is not None
 
     async def _keep(self, table: type[PlanRow] | type[ReportRow], key: dict[str, str], values: dict[str, Any]) -> str:
         async with self._database.write() as connection:

@@ -336,6 +336,10 @@ class Periods(Protocol):
 
     async def find_report(self, realm: str, *, kind: str, account: str, period: str) -> str | None: ...
 
+    async def is_behind(self, realm: str, *, kind: str, account: str, period: str, until: datetime) -> bool:
+        """Whether `account` has a later period of `kind` on record, or the result of any period job from `until` on."""
+        ...
+
 
 class PlaybookRefused(ValueError):
     """A playbook that cannot be made active; the message says why and what is allowed.

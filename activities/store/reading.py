@@ -41,6 +41,7 @@ from trading.ids import canonical_json
 from trading.ledger.marks import max_drawdown
 from trading.money import ZERO, plain
 from trading.orders.models import OPEN
+from trading.review.review import ModelUse
 
 ORDER_KEYS = (
     "client_order_id",
@@ -247,6 +248,15 @@ async def run_summary(store: Store, realm: str) -> dict[str, Any]:
             "equity_end_usd": plain(series[-1][1] if series else opening),
             "max_drawdown": plain(max_drawdown(equity for _at, equity in series)),
         }
+
+
+async def models_used(store: Store, realm: str) -> tuple[ModelUse, ...]:
+    """Every model that answered in the realm, by name, without cut-offs."""
+    query = select(AnswerRow.model, AnswerRow.is_rule_based, func.count()).where(AnswerRow.realm == realm)
+    grouped = query.group_by(AnswerRow.model, AnswerRow.is_rule_based).order_by(AnswerRow.model)
+    async with store.database.read() as connection:
+        rows = (await connection.execute(grouped)).all()
+    return tuple(ModelUse(name=name, is_rule_based=rules, answers=count) for name, rules, count in rows)
 
 
 def _summed(rows: Sequence[Row[str, datetime, Decimal]]) -> list[tuple[datetime, Decimal]]:

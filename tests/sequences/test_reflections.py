@@ -117,6 +117,37 @@ async def test_a_bad_month_tightens_by_itself_and_the_desk_knows(open_house: Ope
 
 
 @pytest.mark.temporal
+async def test_a_month_that_comes_late_is_reported_and_neither_tightens_nor_asks(open_house: OpenHouse) -> None:
+    house = await opened(open_house)
+    await a_bad_month(house.store, house.realm)
+    later = LAST_EVENING + timedelta(days=29)
+    await reflected(house, as_of=later, run="-later")
+    before = await active(house)
+    done = await reflected(house)
+    assert (done.period, done.playbook_version) == ("2020-01", None)
+    assert await active(house) == before, "January's losses tighten nothing in March"
+    assert await house.store.proposals(house.realm) == ()
+    report = Reflection.model_validate_json(await house.store.get(done.report_hash or ""))
+    assert (report.is_late, report.applied, report.principles) == (True, (), ())
+    ((_, markdown),) = report.reports
+    assert "nothing of it changes the playbook" in await house.store.get(markdown)
+
+
+@pytest.mark.temporal
+async def test_a_month_is_late_once_the_days_after_the_next_are_reviewed(open_house: OpenHouse) -> None:
+    """A back-fill into a realm whose days went on, where no month was reflected on yet."""
+    for days, is_late in ((20, False), (31, True)):
+        house = await opened(open_house)
+        await a_bad_month(house.store, house.realm)
+        day = LAST_EVENING + timedelta(days=days)
+        await house.store.keep_report(
+            house.realm, kind="daily-review", account="all", period=f"{day:%Y-%m-%d}", as_of=day, content_hash="0" * 64
+        )
+        done = await reflected(house)
+        assert (done.playbook_version is None) is is_late, days
+
+
+@pytest.mark.temporal
 async def test_a_good_month_makes_its_report_and_leaves_the_asking_to_another_workflow(open_house: OpenHouse) -> None:
     house = await opened(open_house)
     await a_good_month(house.store, house.realm)

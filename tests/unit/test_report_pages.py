@@ -158,7 +158,7 @@ def test_the_pool_is_drawn_where_it_is_given() -> None:
     extras = ReportExtras(pool=pool, strategies=(StrategyRow(name="breakout", state="active", score=D(71)),))
     report = a_report(ReportKind.WEEKLY, extras)
     section = next(each for each in report.sections if each.heading == "Strategies")
-    assert [block.kind for block in section.blocks] == ["table", "figure"]
+    assert [block.kind for block in section.blocks] == ["table", "text", "figure"]
     assert "breakout" in TemplateRenderer().html(report)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from pydantic import Field
+
 from trading.contract import Contract
 from trading.evolution.report import EvolutionReport
 from trading.reports import learning, sections
@@ -12,6 +14,7 @@ from trading.reports.evolution import evolution_sections, pool_points
 from trading.reports.figures import PoolPoint, drawdown_figure, equity_figure, pool_figure, reliability_figure
 from trading.reports.models import Figure, Report, Section, Text
 from trading.reports.wording import moment, number, percent
+from trading.review.day import DayReview
 from trading.review.knowledge import model_knows_period
 from trading.review.period import Period, ReportKind
 from trading.review.proposals import ReflectionProposal
@@ -31,13 +34,20 @@ class StrategyRow(Contract):
 
 
 class ReportExtras(Contract):
-    """What the caller knows and the records do not: the gene pool, its strategies, the week's evolution, remarks."""
+    """What the caller knows and the records do not: the gene pool, its strategies, the week's evolution, remarks.
+
+    `reviewed` is the day's first review and `reviewed_into` the playbook version that it made active, if it made one.
+    `answers` says of each proposal that somebody answered how it ended.
+    """
 
     strategies: tuple[StrategyRow, ...] = ()
     pool: tuple[PoolPoint, ...] = ()
     evolution: EvolutionReport | None = None
     remarks: tuple[str, ...] = ()
     proposals: tuple[ReflectionProposal, ...] = ()
+    answers: dict[str, str] = Field(default_factory=dict)
+    reviewed: DayReview | None = None
+    reviewed_into: str | None = None
 
 
 def with_evolutions(extras: ReportExtras, reports: Sequence[EvolutionReport], period: Period) -> ReportExtras:
@@ -125,7 +135,9 @@ def _daily(review: PeriodReview, records: PeriodRecords, extras: ReportExtras) -
         _reliability(review),
         sections.decisions(review, records),
         sections.positions(review),
-        learning.changes(review),
+        learning.changes(review)
+        if extras.reviewed is None
+        else learning.reviewed_changes(extras.reviewed, into=extras.reviewed_into),
         *_pool(extras),
     )
 
@@ -164,7 +176,7 @@ def _monthly(review: PeriodReview, records: PeriodRecords, extras: ReportExtras)
         _reliability(review),
         learning.principles(review),
         learning.changes(review),
-        learning.proposals(extras.proposals),
+        learning.proposals(extras.proposals, answers=extras.answers),
         learning.lesson_book(review),
         *_pool(extras),
         sections.execution(review),
@@ -212,4 +224,7 @@ def _pool(extras: ReportExtras) -> tuple[Section, ...]:
     ]
     titles = ("strategy", "state", "#score", "#trades", "#win rate", "#Sharpe", "note")
     pool = (pool_figure(extras.pool),) if len(extras.pool) > 1 else ()
-    return (Section(heading="Strategies", blocks=(sections.table(titles, rows), *pool)),)
+    said = Text(
+        text="The score is of the last week with trades; trades, win rate and Sharpe are of the newest evolution."
+    )
+    return (Section(heading="Strategies", blocks=(sections.table(titles, rows), said, *pool)),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from trading.evolution.counterfactual import Alternative
 from trading.evolution.growth import GrowthMetric
@@ -118,7 +119,13 @@ def _growth(report: EvolutionReport) -> Section:
 def _metric(row: GrowthMetric) -> tuple[str, ...]:
     return (
         row.name.replace("_", " "),
-        number(row.value),
-        "" if row.target is None else number(row.target),
+        _grown(row, row.value),
+        "" if row.target is None else _grown(row, row.target),
         yes_no(row.met),
     )
+
+
+def _grown(row: GrowthMetric, value: Decimal | None) -> str:
+    if row.unit == "fraction":
+        return percent(value, places=1)
+    return number(value, places=0 if row.unit == "count" else 2)

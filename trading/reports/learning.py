@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from trading.reports.models import Block, Items, Section, Text
 from trading.reports.sections import table
 from trading.reports.wording import number, percent, words, yes_no
 from trading.review.calibration import Calibration
+from trading.review.day import DayReview
 from trading.review.proposals import ReflectionProposal
 from trading.review.review import PeriodReview
 
@@ -103,10 +104,41 @@ def changes(review: PeriodReview) -> Section:
     return Section(heading="Changes", blocks=tuple(blocks))
 
 
-def proposals(asked: Sequence[ReflectionProposal]) -> Section:
+def reviewed_changes(kept: DayReview, *, into: str | None) -> Section:
+    """What the day's review found and did for all accounts, as it was kept; nothing is judged anew (S2-247, X52)."""
+    if into is not None:
+        said = f"The day's review, made under playbook {kept.playbook_version}, activated playbook {into}."
+    elif kept.applied:
+        said = f"The day's review, made under playbook {kept.playbook_version}, activated nothing: see below."
+    else:
+        said = f"The day's review, made under playbook {kept.playbook_version}, asked for no tighter limit."
+    how = "wanted, not applied" if into is None else "applied by itself"
+    rows = [(how, c.field, c.old, c.new, c.reason) for c in kept.applied]
+    rows += [
+        ("left to people's reflection", p.change.field, p.change.old, p.change.new, p.change.reason)
+        for p in kept.proposals
+    ]
+    blocks: list[Block] = [Text(text=said)]
+    if rows:
+        blocks.append(table(("how", "threshold", "#before", "#then", "because"), rows))
+    if kept.applied and into is None:
+        reason = "A later day had been reviewed before, or the limits in force were as tight already."
+        blocks.append(Text(text=reason))
+    if kept.checkpoints:
+        blocks.append(Text(text="Questions to ask of each decision from here on:"))
+        blocks.append(Items(items=tuple(f"{each.question} ({each.because})" for each in kept.checkpoints)))
+    if kept.left_out:
+        blocks.append(Items(items=tuple(f"left out: {each}" for each in kept.left_out)))
+    return Section(heading="Changes", blocks=tuple(blocks))
+
+
+def proposals(asked: Sequence[ReflectionProposal], *, answers: Mapping[str, str]) -> Section:
     """What all accounts together ask of people; nothing of it is applied before somebody says so (X52)."""
-    rows = [(each.id, each.kind, each.sentence, each.reason, ", ".join(each.evidence[:5])) for each in asked]
-    titles = ("proposal", "kind", "what", "because", "evidence")
+    rows = [
+        (each.id, answers.get(each.id, "open"), each.kind, each.sentence, each.reason, ", ".join(each.evidence[:5]))
+        for each in asked
+    ]
+    titles = ("proposal", "state", "kind", "what", "because", "evidence")
     return Section(heading="Proposals to people", blocks=(table(titles, rows, empty="Nothing is asked."),))
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from trading.money import ZERO
 from trading.reports.models import Block, Column, Items, Section, Table, Text
 from trading.reports.wording import UNKNOWN, moment, number, percent, price, span, usd, words, yes_no
+from trading.review.execution import ExecutionQuality
 from trading.review.labels import REASONS, LabelledTrade
 from trading.review.models import ReviewedOrder
 from trading.review.review import PeriodRecords, PeriodReview
@@ -160,9 +161,15 @@ def execution(review: PeriodReview) -> Section:
         ("mean time to the first fill", UNKNOWN if seen.mean_latency_s is None else f"{seen.mean_latency_s:.1f} s"),
         ("turnover", usd(seen.turnover_usd) + " USD"),
         ("fees", f"{usd(seen.fees_usd)} USD ({percent(seen.fee_fraction, places=3)})"),
-        ("verdict", "poor: " + ", ".join(map(words, seen.reasons)) if seen.is_poor else "within tolerance"),
+        ("verdict", _execution_verdict(seen)),
     ]
     return Section(heading="Execution", blocks=(table(("measure", "#value"), rows),))
+
+
+def _execution_verdict(seen: ExecutionQuality) -> str:
+    if not seen.orders:
+        return "not judged: no orders"
+    return "poor: " + ", ".join(map(words, seen.reasons)) if seen.is_poor else "within tolerance"
 
 
 def decisions(review: PeriodReview, records: PeriodRecords) -> Section:
@@ -268,7 +275,8 @@ def _strength(review: PeriodReview) -> str:
     if best is not None and (best.return_fraction or ZERO) > 0:
         return f"{best.account} gained {percent(best.return_fraction, signed=True)}."
     if best is not None and best.excess_return is not None and best.excess_return > 0:
-        return f"{best.account} did better than holding by {percent(best.excess_return)}."
+        how = "" if best.trades else ", without closing a trade"
+        return f"{best.account} did better than holding by {percent(best.excess_return)}{how}."
     if review.extremes.best:
         return f"the best trade gained {usd(review.extremes.best[0].trade.pnl_usd)} USD."
     return "none that the records show."

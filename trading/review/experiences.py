@@ -152,7 +152,7 @@ def _of_decisions(tally: DecisionTally) -> Iterable[Experience]:
         yield Experience(
             kind="market law",
             title=f"{symbol} was {regime.replace('_', ' ')}",
-            text=f"{count} decisions on {symbol} saw the trend regime {regime.replace('_', ' ')}.",
+            text=f"Decisions on {symbol} that saw the trend regime {regime.replace('_', ' ')}: {count}.",
             weight=Decimal("0.2"),
             evidence=(f"{regime}: {count}",),
             symbol=symbol,

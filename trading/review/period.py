@@ -59,6 +59,11 @@ def period_until(kind: ReportKind, as_of: datetime, *, zone: tzinfo = UTC) -> Pe
     return period.model_copy(update={"start": eve.astimezone(UTC), "end": as_of.astimezone(UTC)})
 
 
+def next_end(kind: ReportKind, day: date, *, zone: tzinfo = UTC) -> datetime:
+    """The end of the period after the one that `day` lies in."""
+    return period_of(kind, _bounds(kind, day)[1], zone=zone).end
+
+
 def _bounds(kind: ReportKind, day: date) -> tuple[date, date, str]:
     if kind is ReportKind.DAILY:
         return day, day + timedelta(days=1), day.isoformat()

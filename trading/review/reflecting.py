@@ -14,6 +14,8 @@ from trading.review.proposals import ProposalKind, ReflectionProposal, proposal_
 from trading.review.review import PeriodReview
 
 MOST_CANDIDATES = 3
+LATE = "the next period was over when this was made: nothing of it changes the playbook, nothing is asked"
+READ_BEFORE = "a model had read about this period: it feeds no proposal that loosens or encourages"
 
 
 class Candidate(Contract):
@@ -25,7 +27,11 @@ class Candidate(Contract):
 
 
 class Reflection(Contract):
-    """`applied` and `principles` tighten and come into the playbook by themselves; `proposals` wait for a person."""
+    """`applied` and `principles` tighten and come into the playbook by themselves; `proposals` wait for a person.
+
+    A late one, made when the next period is over already, changes and asks nothing. A period that a model had read
+    about tightens as any other, and asks for nothing that loosens or encourages. `left_out` says what was not done.
+    """
 
     job: str
     period: str
@@ -33,6 +39,8 @@ class Reflection(Contract):
     principles: tuple[str, ...] = ()
     proposals: tuple[ReflectionProposal, ...] = ()
     left_out: tuple[str, ...] = ()
+    is_late: bool = False
+    model_knows_period: bool = False
     reports: tuple[tuple[str, str], ...] = ()
     """(account, content hash) of the reports of the period."""
 
@@ -45,14 +53,23 @@ def reflect_on(
     period: str,
     candidates: Sequence[Candidate] = (),
     with_architecture: bool = False,
+    is_late: bool = False,
+    model_knows_period: bool = False,
 ) -> Reflection:
     """Join what the reviews of all accounts ask for; the same reviews and playbook give the same reflection."""
+    if is_late:
+        return Reflection(job=job, period=period, is_late=True, left_out=(LATE,))
     policy = playbook.policy
     changes = split_changes(policy, joined(policy, reviews))
     known = {each.text for each in playbook.principles}
     questions = [f"Before an entry ask: {c.question}" for review in reviews for c in review.changes.checkpoints]
     cautions = [p.text for review in reviews for p in review.principles if p.cautions]
     encouraging = {p.text: p for review in reviews for p in review.principles if not p.cautions}
+    loosening = changes.proposals
+    left_out = changes.left_out
+    if model_knows_period:
+        left_out = (*left_out, *((READ_BEFORE,) if loosening or encouraging else ()))
+        loosening, encouraging = (), {}
 
     def proposal(kind: ProposalKind, subject: str, new: str, reason: str, **more: object) -> ReflectionProposal:
         name = proposal_id(job=job, period=period, kind=kind, subject=subject, new=new)
@@ -68,7 +85,7 @@ def reflect_on(
         proposals=(
             *(
                 proposal("threshold", c.field, c.new, c.reason, old=c.old, evidence=c.evidence)
-                for c in (each.change for each in changes.proposals)
+                for c in (each.change for each in loosening)
             ),
             *(
                 proposal("principle", each.id, text, f"{each.samples} trades", evidence=each.evidence)
@@ -80,7 +97,8 @@ def reflect_on(
                 for topic, text, reason, evidence in (architecture(reviews, policy) if with_architecture else ())
             ),
         ),
-        left_out=changes.left_out,
+        left_out=left_out,
+        model_knows_period=model_knows_period,
     )
 
 
@@ -142,6 +160,7 @@ def reflection_story(reflection: Reflection) -> str:
     lines += [f"tightened {c.field}: {c.old} -> {c.new} ({c.reason})" for c in reflection.applied]
     lines += [f"principle: {text}" for text in reflection.principles]
     lines += [f"asked ({p.id}): {p.sentence}" for p in reflection.proposals]
+    lines += [f"left out: {each}" for each in reflection.left_out]
     if len(lines) == 1:
         lines.append("nothing asks for a change")
     return "\n\n".join(lines)

@@ -37,7 +37,7 @@ def list_memory(
     rows = _read(
         realm, lambda store, where: memory_list(store, where, account=account or None, symbol=name, limit=limit)
     )
-    shown = [{**row, "symbol": row["symbol"] or "", "what": row["memory"]} for row in rows]
+    shown = [{**row, "symbol": row["symbol"] or "", "what": row["memory"], "text": _sentence(row)} for row in rows]
     columns = ("period", "id", "account", "what", "symbol", "text")
     emit({"memory": rows}, as_json=json, text=table(shown, columns, empty="nothing was reviewed yet"))
 
@@ -56,8 +56,18 @@ def show_memory(
     item = _read(realm, lambda store, where: memory_item(store, where, memory_id))
     if item is None:
         raise Refusal(f"memory {memory_id!r} is unknown here: `perennial memory list` shows the known ones")
-    lines = [f"{name}: {', '.join(value) if isinstance(value, list) else value}" for name, value in item.items()]
+    lines = [
+        f"{name}: {', '.join(value) if isinstance(value, list) else value}"
+        for name, value in item.items()
+        if value is not None
+    ]
     emit(item, as_json=json, text="\n".join(lines))
+
+
+def _sentence(row: dict[str, Any]) -> str:
+    """A lesson's text says all; an experience's needs its title."""
+    title = row.get("title")
+    return f"{title}: {row['text']}" if title else str(row["text"])
 
 
 def _read(realm: str, question: Callable[[Store, str], Awaitable[Any]]) -> Any:

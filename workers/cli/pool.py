@@ -14,6 +14,7 @@ from workers.cli.place import records, settings_or_refusal
 if TYPE_CHECKING:
     from activities.evolution.port import PoolRecords, StrategyWeek
     from trading.evolution.pool import PoolEntry, PoolEvent
+    from trading.evolution.promotion import Promotion
 
 Realm = Annotated[str, typer.Option(help="realm of the records; default: the profile's")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object as the last line")]
@@ -21,7 +22,7 @@ Json = Annotated[bool, typer.Option("--json", help="one JSON object as the last 
 AFTER_ALL = "9999-W99"
 COLUMNS = ("strategy", "kind", "status", "origin", "born_at", "budget_factor", "score", "weeks", "trades", "wins")
 EVENT_COLUMNS = ("at", "kind", "why")
-WEEK_COLUMNS = ("period", "from", "to", "trades", "wins", "return_fraction", "score")
+WEEK_COLUMNS = ("period", "from", "to", "trades", "wins", "return", "score")
 
 
 def list_pool(realm: Realm = "", json: Json = False) -> None:
@@ -46,6 +47,9 @@ def show(
     Example: perennial pool show breakout --json
     """
     import json as codec
+    from decimal import Decimal
+
+    from trading.reports.wording import percent
 
     found = run(lambda: _read(realm))
     try:
@@ -62,13 +66,30 @@ def show(
         "history": [_week(week) for week in found.weeks.get(name, ())],
         "genes": entry.strategy.model_dump(mode="json"),
     }
+    lineage = entry.lineage
+    weeks = [{**week, "return": percent(Decimal(week["return_fraction"]), signed=True)} for week in answer["history"]]
     lines = [
-        *(f"{column:<13} {answer[column]}" for column in COLUMNS),
+        *(f"{column:<13} {'-' if answer[column] is None else answer[column]}" for column in COLUMNS),
+        *([f"{'parents':<13} {', '.join(lineage.parents)}"] if lineage.parents else []),
+        *([f"{'changed':<13} {'; '.join(lineage.changes)}"] if lineage.changes else []),
+        *_examined(verdict),
+        "",
         table(answer["events"], EVENT_COLUMNS, empty="nothing happened to it"),
-        table(answer["history"], WEEK_COLUMNS, empty="no week yet"),
+        "",
+        table(weeks, WEEK_COLUMNS, empty="no week yet"),
+        "",
         codec.dumps(answer["genes"], indent=2, ensure_ascii=False),
     ]
     emit(answer, as_json=json, text="\n".join(lines))
+
+
+def _examined(verdict: Promotion | None) -> list[str]:
+    """The examination in words: promoted, or every reason against it."""
+    if verdict is None:
+        return [f"{'examination':<13} none"]
+    if verdict.promoted:
+        return [f"{'examination':<13} promoted"]
+    return [f"{'examination':<13} not promoted: {'; '.join(each.message for each in verdict.against)}"]
 
 
 async def _read(realm: str) -> PoolRecords:

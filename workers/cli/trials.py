@@ -166,6 +166,7 @@ def _readable(outcome: CampaignOutcome) -> str:
             f"equity {_money(s['equity_start_usd'])} to {_money(s['equity_end_usd'])} USD, "
             f"greatest drawdown {Decimal(str(s['max_drawdown'])) * 100:.2f} %; "
             f"buy and hold {_money(s['buy_and_hold_usd'])} USD",
+            *([KNOWN] if s["model_knows_period"] else []),
             f"workers killed on the way: {s['kills']}",
             f"{verdict}: {s['orders_checked']} orders and {s['fills_checked']} fills compared",
             f"digest {s['digest']}",
@@ -177,5 +178,7 @@ def _readable(outcome: CampaignOutcome) -> str:
 def _money(text: str) -> str:
     return f"{Decimal(text):,.2f}"
 
+
+KNOWN = "model_knows_period: a model may have read about these days; nothing here says how it does on new ones"
 
 COMMANDS = {"demo": command("demo", demo), "replay": command("replay", replay)}

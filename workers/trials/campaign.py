@@ -17,6 +17,7 @@ from trading.ids import canonical_json, content_hash
 from workers.stack.home import Home
 from workers.stack.house import VENUE, House, HouseSpec, MarketSource, house
 from workers.trials.cpu import CpuTimes
+from workers.trials.knowledge import knows_period
 from workers.trials.striking import WORKER, Ambush, Striking, plan
 
 if TYPE_CHECKING:
@@ -279,13 +280,14 @@ async def _request(running: House, spec: CampaignSpec, realm: str) -> CampaignRe
 
 async def _concluded(running: House, spec: CampaignSpec, realm: str, ran: Ran) -> CampaignOutcome:
     from activities.store.open import open_store
-    from activities.store.reading import run_summary
+    from activities.store.reading import models_used, run_summary
     from workflows.periods import PeriodKind
 
     store = await open_store(running.database_url)
     try:
         recorded = await run_summary(store, realm)
         digest = await store.digest(realm)
+        models = await models_used(store, realm)
     finally:
         await store.aclose()
     held = await buy_and_hold_usd(running.venue_url, spec)
@@ -310,6 +312,7 @@ async def _concluded(running: House, spec: CampaignSpec, realm: str, ran: Ran) -
         "weekly_evolutions": done.get(PeriodKind.WEEKLY_EVOLUTION, 0),
         "monthly_reflections": done.get(PeriodKind.MONTHLY_REFLECTION, 0),
         "quarterly_reflections": done.get(PeriodKind.QUARTERLY_REFLECTION, 0),
+        "model_knows_period": knows_period(models, spec.start, realm=realm),
         "realm": realm,
         "digest": digest,
     }
