@@ -279,7 +279,7 @@ def _venue_values(row: RowMapping, order: VenueOrder) -> dict[str, Any]:
     older = order.status not in TERMINAL and (
         order.updated_at < row["observed_at"] or order.executed_quantity < row["venue_executed_quantity"]
     )
-    values = {"venue_order_id": order.venue_order_id, "outcome": OutcomeClass.ACCEPTED.value}
+    values: dict[str, Any] = {"venue_order_id": order.venue_order_id, "outcome": OutcomeClass.ACCEPTED.value}
     values["venue_executed_quantity"] = max(order.executed_quantity, row["venue_executed_quantity"])
     if row["led_by"] is not None and order.quantity > 0:
         values["quantity"] = order.quantity  # a list's leg is sized by what its working order brought

@@ -14,7 +14,7 @@ from activities.store.port import Intent
 from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass, Side
 from trading.policy.execution import ExecutionPolicy
 from trading.risk.models import GateAnswer, Permit
-from workers.runtime.recovery import execution_request, guard_state
+from workers.runtime.recovered_state import execution_request, guard_state
 
 HELD = Decimal("0.0999")
 """0.1 bought, a thousandth of it paid as commission."""
