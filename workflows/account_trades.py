@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.exchange.quoting import QUOTE_CALL, QuoteCalls, QuoteRequest
     from activities.market.port import Observation
     from activities.models.verification import PlaybookRequest, VerificationCalls
-    from activities.store.calls import STORE_CALL
+    from activities.store.calls import ENTITY_CALL
     from trading.decision.approval import MANUAL_MODE, AnswerVerb, is_within_collar, proposed_trade
     from trading.decision.models import AccountOutcome, Fusion, FusionOutcome, PositionView
     from trading.orders.entries import entry_order, entry_times
@@ -96,8 +96,8 @@ class AccountTrades:
         """Wait for the answer; then look at the market again, for what was approved may be gone (§4.8)."""
         if isinstance(step, AccountOutcome):
             return step
-        policy = await workflow.execute_local_activity_method(
-            VerificationCalls.policy, PlaybookRequest(playbook_hash=self._request.playbook_hash), **STORE_CALL
+        policy = await workflow.execute_activity_method(
+            VerificationCalls.policy, PlaybookRequest(playbook_hash=self._request.playbook_hash), **ENTITY_CALL
         )
         trade = proposed_trade(
             self._head,
@@ -141,7 +141,9 @@ class AccountTrades:
         )
 
     async def _gate(self, account: str, view: View, quote: Quote) -> GateAnswer:
-        answer = await ask_the_gate(self._head, self._wish(account, view, quote))
+        answer = await ask_the_gate(
+            self._head, self._wish(account, view, quote), beside_updates=self._approvals.have_begun
+        )
         if answer.desk_acts:
             self.also.append(desk_workflow(self._head.realm, account))
         return answer
@@ -245,4 +247,5 @@ class AccountTrades:
         )
 
     async def _held(self, account: str) -> PositionView:
-        return await position_in(self._head.realm, account, self._head.symbol)
+        head, begun = self._head, self._approvals.have_begun
+        return await position_in(head.realm, account, head.symbol, beside_updates=begun)

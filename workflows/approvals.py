@@ -8,8 +8,8 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.models.verification import VERIFY_CALL, LevelsRequest, VerificationCalls
-    from activities.store.calls import STORE_CALL, HandRecord, StoreCalls
+    from activities.models.verification import LevelsRequest, VerificationCalls
+    from activities.store.calls import ENTITY_CALL, HandRecord, StoreCalls
     from trading.decision.approval import (
         WAITING,
         AnswerVerb,
@@ -43,6 +43,11 @@ class Approvals:
     def waiting(self) -> tuple[ProposedTrade, ...]:
         """The proposals that nobody has answered yet."""
         return tuple(trade for trade in self._waiting.values() if trade.id not in self._rulings)
+
+    @property
+    def have_begun(self) -> bool:
+        """From the first question on an answer may come at any time: no call of this decision is local any more."""
+        return bool(self._waiting)
 
     async def ruling_on(self, trade: ProposedTrade, fusion: Fusion, *, snapshot_hash: str) -> Ruling:
         """Ask, and wait at no cost for the first answer or for the end of the time."""
@@ -103,14 +108,14 @@ class Approvals:
         await self.answered(answer, verb)
 
     async def _objections(self, trade: ProposedTrade, answer: PersonAnswer) -> tuple[str, ...]:
-        return await workflow.execute_local_activity_method(
+        return await workflow.execute_activity_method(
             VerificationCalls.check_levels,
             LevelsRequest(
                 fusion=modified(self._views[trade.id], answer.changes),
                 snapshot_hash=self._snapshots[trade.id],
                 playbook_hash=self._request.playbook_hash,
             ),
-            **VERIFY_CALL,
+            **ENTITY_CALL,
         )
 
     async def _rule(
@@ -128,7 +133,7 @@ class Approvals:
         )
         self._rulings[trade.id] = ruling
         stated = "".join(f" {name}={value}" for name, value in changes.items())
-        await workflow.execute_local_activity_method(
+        await workflow.execute_activity_method(
             StoreCalls.record_hand,
             HandRecord(
                 realm=self._request.head.realm,
@@ -138,7 +143,7 @@ class Approvals:
                 who=who,
                 reason=reason,
             ),
-            **STORE_CALL,
+            **ENTITY_CALL,
         )
         return ruling
 

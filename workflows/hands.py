@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from trading.risk.desk import change_mode, is_stricter
+    from trading.risk.desk import resume as resumed
     from trading.risk.models import Mode
+    from workflows.breakers import DefendsItself
+    from workflows.desk_book import KEPT_OPERATIONS, numbered
     from workflows.names import Signal, Update
-    from workflows.protocol import Hand, HandDone
+    from workflows.protocol import Hand, HandDone, ModeChange, ModeChanged
 
 
-class TakenByHand(ABC):
-    """The handlers; what they do is the desk's."""
-
-    @abstractmethod
-    async def _mode_by_hand(self, hand: Hand, mode: Mode, verb: str) -> HandDone:
-        """Change the account's mode; once for an operation id."""
-
-    @abstractmethod
-    async def _leave_by_hand(self, hand: Hand) -> HandDone:
-        """Have the guards leave a symbol, or all; once for an operation id."""
+class TakenByHand(DefendsItself):
+    """Modes, and leaving. A resumption ends the account's defences as well."""
 
     @workflow.update(name=Update.PAUSE, description="No new exposure by itself until resumed")
     async def pause(self, hand: Hand) -> HandDone:
@@ -92,6 +86,57 @@ class TakenByHand(ABC):
     @resume.validator
     def _check_resume(self, hand: Hand) -> None:
         _refuse_anonymous(hand)
+
+    async def _apply(self, change: ModeChange) -> ModeChanged:
+        """The gate row is written before the change is acknowledged: an order that reads it later is refused.
+
+        A change does not queue behind questions. A stricter mode binds them from here on, a freer one from its row on.
+        """
+        await self._ready()
+        async with self._one_gate_row:
+            state = self._current
+            if change.operation_id in state.operations:
+                return state.operations[change.operation_id]
+            exposure = state.exposure
+            wanted = resumed(exposure) if change.mode is Mode.AUTO else change_mode(exposure, change.mode)
+            if is_stricter(wanted.mode, than=exposure.mode):
+                self._take_mode(wanted)
+            await self._write_gate(wanted, reason=change.reason, who=change.who)
+            self._keep(mode_because=f"{change.who}: {change.reason}")
+            changed = ModeChanged(operation_id=change.operation_id, mode=wanted.mode, epoch=wanted.epoch)
+            if self._current.exposure.mode is not wanted.mode:
+                self._take_mode(wanted)
+            kept = dict(list(self._current.operations.items())[-KEPT_OPERATIONS:])
+            self._keep(operations={**kept, change.operation_id: changed})
+            return changed
+
+    async def _mode_by_hand(self, hand: Hand, mode: Mode, verb: str) -> HandDone:
+        """A person changes the mode. A halt also withdraws the entries that rest; stops stay at the venue."""
+        hand = numbered(hand)
+        change = ModeChange(operation_id=hand.operation_id, mode=mode, reason=hand.reason, who=hand.who)
+        changed = await self._apply(change)
+        done = self._current.hands.get(hand.operation_id)
+        if done is not None:
+            return done
+        done = self._done(hand, state=changed.mode.value)
+        if mode is Mode.HALTED:
+            self._send(hand, leaves=False)
+        await self._record(hand, verb)
+        if mode is Mode.AUTO:
+            await self._lift_defences(hand)
+        return done
+
+    async def _leave_by_hand(self, hand: Hand) -> HandDone:
+        """A person wants out of a symbol, or of everything; the guards sell, and sell a rest again."""
+        hand = numbered(hand)
+        await self._ready()
+        done = self._current.hands.get(hand.operation_id)
+        if done is not None:
+            return done
+        done = self._done(hand, state=self._current.exposure.mode.value)
+        self._send(hand, leaves=True)
+        await self._record(hand, "flatten" if hand.symbol is None else f"flatten {hand.symbol}")
+        return done
 
 
 def _is_anonymous(hand: Hand) -> bool:

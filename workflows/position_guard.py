@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.exchange.port import AwaitMarket, Level, MarketNews, WatchedOrder
-    from activities.store.calls import STORE_CALL, HandRecord, OutcomeRecord, StoreCalls
+    from activities.store.calls import ENTITY_CALL, STORE_CALL, HandRecord, OutcomeRecord, StoreCalls
     from trading.decision.story import guard_story
     from trading.ledger.outcome import trade_outcome
     from trading.money import ZERO
@@ -55,6 +55,7 @@ class PositionGuard:
             self._take_state(self._state.woken(self._time.known))
             await self._act()
             if self._state.is_finished:
+                await workflow.wait_condition(workflow.all_handlers_finished)
                 await self._close()
                 await self._time.answer(Watched(entity=workflow.info().workflow_id), closed=True)
                 if self._state.is_finished:
@@ -110,7 +111,7 @@ class PositionGuard:
     async def _heard(self, word: Resolution) -> HandDone:
         """Written down first; the loop then holds it against the venue."""
         operation_id = word.operation_id or f"resolve-{word.client_order_id}-{word.verdict.value}"
-        await workflow.execute_local_activity_method(
+        await workflow.execute_activity_method(
             StoreCalls.record_hand,
             HandRecord(
                 realm=self._request.realm,
@@ -120,7 +121,7 @@ class PositionGuard:
                 who=word.who,
                 reason=word.reason,
             ),
-            **STORE_CALL,
+            **ENTITY_CALL,
         )
         self._set(resolutions=(*self._state.resolutions, word))
         return HandDone(

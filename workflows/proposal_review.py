@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import Field
 
     from activities.store.answering import AnsweringCalls, Ruling, RulingOrder
-    from activities.store.calls import STORE_CALL
+    from activities.store.calls import ENTITY_CALL
     from trading.contract import Contract
     from trading.decision.approval import WAITING
     from trading.review.proposals import (
@@ -146,8 +146,8 @@ class ProposalReview:
 
     async def _rule(self, verb: ReflectionVerb, *answers: ReflectionAnswer) -> tuple[Ruling, ...]:
         order = RulingOrder(realm=self._request.realm, verb=verb, answers=answers)
-        rulings: tuple[Ruling, ...] = await workflow.execute_local_activity_method(
-            AnsweringCalls.rule_on, order, **STORE_CALL
+        rulings: tuple[Ruling, ...] = await workflow.execute_activity_method(
+            AnsweringCalls.rule_on, order, **ENTITY_CALL
         )
         for ruling in rulings:
             self._take(ruling)

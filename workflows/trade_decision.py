@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.market.port import Observation
     from activities.models.fusing import FuseRequest, FusionCalls
     from activities.models.verification import VERIFY_CALL
-    from activities.store.calls import STORE_CALL, RecallRef, StoreCalls
+    from activities.store.calls import ENTITY_CALL, STORE_CALL, RecallRef, StoreCalls
     from trading.decision.models import AccountOutcome, DecisionSummary, Fusion, PositionView, Stance
     from trading.decision.outcomes import found_by, outcome_of_fusion, outcome_of_insufficient
     from trading.decision.story import decision_story
@@ -136,7 +136,10 @@ class TradeDecision(AnsweredByPeople):
     async def _end(self, outcomes: tuple[AccountOutcome, ...]) -> DecisionResult:
         self._note(outcomes=outcomes)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        await workflow.execute_local_activity_method(StoreCalls.finish_decision, self._summary, **STORE_CALL)
+        if self._approvals.have_begun:
+            await workflow.execute_activity_method(StoreCalls.finish_decision, self._summary, **ENTITY_CALL)
+        else:
+            await workflow.execute_local_activity_method(StoreCalls.finish_decision, self._summary, **STORE_CALL)
         action = self._summary.fusion.outcome.value if self._summary.fusion else "none"
         workflow.upsert_search_attributes([OUTCOME.value_set(found_by(outcomes)), ACTION.value_set(action)])
         return DecisionResult(summary=self._summary, watched=tuple(self._trades.watched), also=tuple(self._trades.also))

@@ -43,6 +43,13 @@ STORE_CALL: workflow.LocalActivityConfig = {
     "local_retry_threshold": timedelta(seconds=2),
 }
 
+ENTITY_CALL: workflow.ActivityConfig = {
+    # The same under a workflow that has updates. There a local call is a trap: a query that arrives while it runs may
+    # split the workflow task between the call's marker and the update, and that history can never be replayed.
+    "start_to_close_timeout": STORE_CALL["start_to_close_timeout"],
+    "retry_policy": STORE_CALL["retry_policy"],
+}
+
 STORE_REFUSED = "StoreRefused"
 STORE_CONFLICT = "StoreConflict"
 STORE_UNAVAILABLE = "StoreUnavailable"

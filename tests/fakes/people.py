@@ -103,9 +103,8 @@ def place(house: SequenceHouse) -> Place:
 
 
 async def state_of(house: SequenceHouse) -> DeskState:
-    state = await house.desk().query(AccountDesk.state)
-    assert state is not None
-    return state
+    """What the desk knows; one that has just begun has not read its account yet."""
+    return await eventually(lambda: house.desk().query(AccountDesk.state), what="the desk's first look")
 
 
 async def has_mode(house: SequenceHouse, mode: Mode) -> bool:

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 from eventually import eventually
+from fakes.people import state_of
 from fakes.sequence_house import SequenceHouse
 from fakes.told_market import ACCOUNT, OPENS_AT, Told
 from temporalio.client import WorkflowUpdateFailedError
@@ -19,7 +20,7 @@ from trading.policy.table import changed as with_limits
 from trading.risk.models import GateAnswer, GateRequest, Mode, Permit
 from workflows.account_desk import AccountDesk
 from workflows.names import QueueRole, Signal, Update, desk_workflow
-from workflows.protocol import DeskRequest, DeskState, ModeChange, ModeChanged, Settlement
+from workflows.protocol import DeskRequest, ModeChange, ModeChanged, Settlement
 
 pytestmark = pytest.mark.temporal
 
@@ -32,12 +33,6 @@ def change(mode: Mode, *, operation_id: str = "op-1", reason: str = "storm", who
 
 async def changed(house: SequenceHouse, wish: ModeChange) -> ModeChanged:
     return await house.desk().execute_update(Update.CHANGE_MODE, wish, result_type=ModeChanged)
-
-
-async def state_of(house: SequenceHouse) -> DeskState:
-    state = await house.desk().query(AccountDesk.state)
-    assert state is not None
-    return state
 
 
 def codes(answer: GateAnswer) -> list[str]:
