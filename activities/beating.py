@@ -20,8 +20,8 @@ which for an order then waits out its horizon."""
 
 @asynccontextmanager
 async def beating(*, every_s: float = BEAT_EVERY_S) -> AsyncIterator[None]:
-    """Heartbeat for as long as the block runs; outside an activity it does nothing."""
-    if not activity.in_activity():
+    """Heartbeat for as long as the block runs; outside an activity, or in a local one, it does nothing."""
+    if not activity.in_activity() or activity.info().is_local:
         yield
         return
     beats = asyncio.create_task(_beat(every_s))
@@ -34,6 +34,7 @@ async def beating(*, every_s: float = BEAT_EVERY_S) -> AsyncIterator[None]:
 
 
 async def _beat(every_s: float) -> None:
+    """The start counts as the first beat: most calls are over before the second."""
     while True:
-        activity.heartbeat()
         await asyncio.sleep(every_s)
+        activity.heartbeat()

@@ -7,6 +7,7 @@ from datetime import timedelta
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 
+from activities.beating import beating
 from activities.models.calls import NEVER_RETRIED, AnswerRef
 from activities.models.texts import StoredTexts
 from activities.store.port import Blobs, Decisions
@@ -86,7 +87,8 @@ class VerificationCalls:
     @activity.defn
     async def policy(self, request: PlaybookRequest) -> Policy:
         """The policy of a playbook version, for workflows that branch on its limits."""
-        return (await self._texts.playbook(request.playbook_hash)).policy
+        async with beating():
+            return (await self._texts.playbook(request.playbook_hash)).policy
 
     @activity.defn
     async def check_levels(self, request: LevelsRequest) -> tuple[str, ...]:
@@ -94,6 +96,7 @@ class VerificationCalls:
         from trading.decision.approval import objections
         from trading.decision.ground import Ground
 
-        playbook = await self._texts.playbook(request.playbook_hash)
-        snapshot = await self._texts.snapshot(request.snapshot_hash)
+        async with beating():
+            playbook = await self._texts.playbook(request.playbook_hash)
+            snapshot = await self._texts.snapshot(request.snapshot_hash)
         return objections(request.fusion, Ground(snapshot=snapshot, recall=None, policy=playbook.policy, position=None))

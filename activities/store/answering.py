@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from temporalio import activity
 
+from activities.beating import beating
 from activities.store.port import PlaybookRefused, Proposals, Ruled
 from activities.store.revising import playbook_errors
 from trading.contract import Contract
@@ -35,7 +36,8 @@ class AnsweringCalls:
     @activity.defn
     async def rule_on(self, order: RulingOrder) -> tuple[Ruling, ...]:
         """Take each answer that is the first one, apply what it approves, write down who and why."""
-        return tuple([await self._ruling(order, answer) for answer in order.answers])
+        async with beating():
+            return tuple([await self._ruling(order, answer) for answer in order.answers])
 
     async def _ruling(self, order: RulingOrder, answer: ReflectionAnswer) -> Ruling:
         with playbook_errors():

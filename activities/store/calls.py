@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from typing import Protocol
@@ -13,6 +13,7 @@ from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
+from activities.beating import HEARTBEAT, beating
 from activities.store.port import (
     AccountBook,
     Audit,
@@ -47,6 +48,7 @@ ENTITY_CALL: workflow.ActivityConfig = {
     # The same under a workflow that has updates. There a local call is a trap: a query that arrives while it runs may
     # split the workflow task between the call's marker and the update, and that history can never be replayed.
     "start_to_close_timeout": STORE_CALL["start_to_close_timeout"],
+    "heartbeat_timeout": HEARTBEAT,
     "retry_policy": STORE_CALL["retry_policy"],
 }
 
@@ -219,19 +221,19 @@ class StoreCalls:
     @activity.defn
     async def record_gate(self, record: GateRecord) -> None:
         """Keep what the gate answered for one account."""
-        with _store_errors():
+        async with _at_the_store():
             await self._store.record_gate(record.head, record.answer, account=record.account)
 
     @activity.defn
     async def finish_decision(self, summary: DecisionSummary) -> None:
         """Keep the decision's end; the first end stays."""
-        with _store_errors():
+        async with _at_the_store():
             await self._store.finish_decision(summary)
 
     @activity.defn
     async def load_exposure(self, request: ExposureRequest) -> Exposure:
         """The account as the ledger has it."""
-        with _store_errors():
+        async with _at_the_store():
             exposure = await self._store.exposure(request.realm, request.account)
             if exposure is None:
                 raise _unknown_account(request.realm, request.account)
@@ -240,7 +242,7 @@ class StoreCalls:
     @activity.defn
     async def position_view(self, request: PositionRequest) -> PositionView:
         """The account's position in one symbol, with its equity and cash."""
-        with _store_errors():
+        async with _at_the_store():
             return await self._view(request)
 
     async def _view(self, request: PositionRequest) -> PositionView:
@@ -252,14 +254,14 @@ class StoreCalls:
     @activity.defn
     async def used_permits(self, request: PermitsRequest) -> UsedPermits:
         """Which of the permits an order was ever intended under."""
-        with _store_errors():
+        async with _at_the_store():
             used = await self._store.used_permits(request.realm, request.account, request.permit_ids)
             return UsedPermits(permit_ids=used)
 
     @activity.defn
     async def write_gate(self, row: GateRow) -> None:
         """Durable when it returns: from then on no entry of an older epoch gets an intent row."""
-        with _store_errors():
+        async with _at_the_store():
             await self._store.write_gate(
                 row.realm, row.account, mode=row.mode, epoch=row.epoch, reason=row.reason, who=row.who
             )
@@ -267,13 +269,13 @@ class StoreCalls:
     @activity.defn
     async def keep_protection(self, record: ProtectionRecord) -> None:
         """Keep what a breaker did to an account, once for its id (C20)."""
-        with _store_errors():
+        async with _at_the_store():
             await self._store.keep_protection(record.realm, record.account, record.protection)
 
     @activity.defn
     async def lift_protection(self, record: LiftRecord) -> None:
         """Mark a protection as lifted and write down who did it, once for the operation id (C20)."""
-        with _store_errors():
+        async with _at_the_store():
             await self._store.lift_protection(
                 record.realm,
                 record.account,
@@ -286,7 +288,7 @@ class StoreCalls:
     @activity.defn
     async def record_hand(self, hand: HandRecord) -> None:
         """Write down what a person did, once for its operation id (C14)."""
-        with _store_errors():
+        async with _at_the_store():
             await self._store.record_hand(
                 hand.realm,
                 operation_id=hand.operation_id,
@@ -321,6 +323,14 @@ class StoreCalls:
 def _unknown_account(realm: str, account: str) -> ApplicationError:
     message = f"account {account} of {realm} is unknown: open it first"
     return ApplicationError(message, type=UNKNOWN_ACCOUNT, non_retryable=True)
+
+
+@asynccontextmanager
+async def _at_the_store() -> AsyncIterator[None]:
+    """For calls that an entity makes: a killed worker is noticed, so that a halt does not wait for its time-out."""
+    async with beating():
+        with _store_errors():
+            yield
 
 
 @contextmanager

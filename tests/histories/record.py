@@ -187,6 +187,7 @@ async def _desk_by_hand(house: SequenceHouse) -> str:
     await house.desk().execute_update(Update.PAUSE, _hand("op-1"))
     await house.desk().execute_update(Update.RESUME, _hand("op-2"))
     await house.desk().signal(Signal.HALT, _hand("op-3"))
+    await eventually(lambda: _has_no_errands(house, hands=3), what="the halt")
     await house.desk().execute_update(Update.FLATTEN, _hand("op-4").model_copy(update={"symbol": "BTC/USDT"}))
     await eventually(lambda: _has_no_errands(house), what="the errands")
     await house.desk().signal(AccountDesk.close)
@@ -198,8 +199,8 @@ async def _desk_defends(house: SequenceHouse) -> str:
     """A freeze and a defence by the watch's word, a wish refused, and a person who lifts the defence."""
     await house.desk().signal(Signal.DEFEND, _crash("b1", symbol="BTC/USDT"))
     await house.desk().signal(Signal.DEFEND, _crash("b2"))
-    await house.reserve(house.wish("w1"))
     await eventually(lambda: _are_kept(house, 2), what="the protections")
+    await house.reserve(house.wish("w1"))
     kept = await house.store.protections(house.realm)
     defence = next(one.protection for one in kept if one.protection.symbol is None)
     lift = Lift(protection_id=defence.id, operation_id="op-1", who="ada", reason="calm")
@@ -223,9 +224,9 @@ def _crash(operation_id: str, symbol: str | None = None) -> Defend:
     return Defend(operation_id=operation_id, reason="flash_crash: all fell", symbol=symbol, as_of=OPENS_AT)
 
 
-async def _has_no_errands(house: SequenceHouse) -> bool:
+async def _has_no_errands(house: SequenceHouse, *, hands: int = 4) -> bool:
     state = await house.desk().query(AccountDesk.state)
-    return state is not None and len(state.hands) == 4 and not state.errands
+    return state is not None and len(state.hands) == hands and not state.errands
 
 
 def _hand(operation_id: str) -> Hand:

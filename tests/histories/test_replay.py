@@ -38,7 +38,7 @@ CALLS = {
     "decision-held": (*ASKED, "finish_decision"),
     "decision-modified": (
         *(*ASKED, "position_view", "quote", "policy"),
-        *("check_levels", "quote", "record_hand", "position_view", "observe_market"),
+        *("check_levels", "record_hand", "quote", "position_view", "observe_market"),
         *("ask", "record_gate", "finish_decision"),
     ),
     "decision-opened": (*ASKED, *GATED),
@@ -78,7 +78,12 @@ CALLS = {
 }
 """Each path's calls in order. The two models think side by side: their questions and checks are listed apart."""
 
+STORED = {"startToCloseTimeout": "20s", "heartbeatTimeout": "2s"}
+KEPT = ("write_gate", "record_hand", "keep_protection", "lift_protection", "rule_on", "record_gate", "finish_decision")
+READ = ("policy", "load_exposure", "check_levels", "position_view")
+
 LIMITS = {
+    **dict.fromkeys((*KEPT, *READ), STORED),
     "reflect": {"startToCloseTimeout": "120s"},
     "observe_market": {"startToCloseTimeout": "40s", "heartbeatTimeout": "2s"},
     "survey_market": {"startToCloseTimeout": "40s", "heartbeatTimeout": "2s"},
@@ -105,6 +110,7 @@ LIVE_LIMITS = {
 }
 
 ROOMS = {
+    **dict.fromkeys((*KEPT, *READ), "decisions"),
     "reflect": "decisions",
     "observe_market": "market",
     "survey_market": "market",
