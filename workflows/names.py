@@ -46,6 +46,10 @@ def execution_workflow(realm: str, client_order_id: str) -> str:
     return f"{realm}/order/{client_order_id}"
 
 
+def adoption_workflow(realm: str, client_order_id: str) -> str:
+    return f"{realm}/adopt/{client_order_id}"
+
+
 def guard_workflow(realm: str, account: str, symbol: str) -> str:
     return f"{realm}/guard/{account}/{symbol}"
 

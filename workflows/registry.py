@@ -8,6 +8,7 @@ from workflows.daily_review import DailyReview
 from workflows.maintenance import Maintenance
 from workflows.market_watch import MarketWatch
 from workflows.monthly_reflection import MonthlyReflection
+from workflows.order_adoption import OrderAdoption
 from workflows.order_execution import OrderExecution
 from workflows.position_guard import PositionGuard
 from workflows.proposal_review import ProposalReview
@@ -20,6 +21,7 @@ WORKFLOWS: tuple[type, ...] = (
     MarketWatch,
     TradeDecision,
     OrderExecution,
+    OrderAdoption,
     PositionGuard,
     AccountDesk,
     DailyPlanning,

@@ -67,6 +67,14 @@ class JournalRows:
                 raise ValueError(f"order {request.client_order_id} is recorded with another request: {unlike}")
             return intent
 
+    async def record_adopted(self, request: OrderRequest, prepared: PreparedOrder) -> Intent:
+        async with self._database.write() as connection:
+            if await _find(connection, request.key) is None:
+                await self._database.add(connection, OrderRow, _intent_values(request, prepared))
+            row = await _find(connection, request.key)
+            assert row is not None, "a row that was inserted or was in the way is there"
+            return intent_of(row)
+
     async def record_resend(self, key: OrderKey, prepared: PreparedOrder) -> Intent:
         async with self._database.write() as connection:
             intent = intent_of(await _locked(self._database, connection, key))

@@ -117,6 +117,10 @@ class OrderJournal(Protocol):
         """
         ...
 
+    async def record_adopted(self, request: OrderRequest, prepared: PreparedOrder) -> Intent:
+        """The row of an order that another client placed: a person's word in place of the gate's. Once for its id."""
+        ...
+
     async def record_resend(self, key: OrderKey, prepared: PreparedOrder) -> Intent:
         """A new timestamp for the same id, after the earlier request can no longer be accepted; gate as above."""
         ...

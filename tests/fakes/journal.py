@@ -41,6 +41,10 @@ class FakeJournal:
             self._keep(Intent(request=leg, prepared=alone, status=OrderStatus.INTENDED, sends=0))
         return self._keep(Intent(request=request, prepared=prepared, status=OrderStatus.INTENDED, sends=0))
 
+    async def record_adopted(self, request: OrderRequest, prepared: PreparedOrder) -> Intent:
+        intent = Intent(request=request, prepared=prepared, status=OrderStatus.INTENDED, sends=0)
+        return self.intents.setdefault(request.client_order_id, intent)
+
     async def record_resend(self, key: OrderKey, prepared: PreparedOrder) -> Intent:
         intent = self.intents[key.client_order_id]
         self._check_gate(intent.request)

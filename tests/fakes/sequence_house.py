@@ -28,6 +28,7 @@ from activities.asking import AskCalls
 from activities.evolution.calls import EvolutionCalls, EvolutionRecordsCalls
 from activities.evolution.processes import BenchProcesses
 from activities.evolution.weekly import WeeklyEvolver
+from activities.exchange.adopting import AdoptCalls
 from activities.exchange.binance import BinanceExchange
 from activities.exchange.binance_session import simulated_credential
 from activities.exchange.calls import CampaignCalls, ExchangeCalls
@@ -111,6 +112,7 @@ class SequenceHouse:
         self.told = told
         self.store = store
         self.ledger = told.ledger or f"ledger-{realm}"
+        self.transport = transport
         self.clock = SimulatedClock(realm=realm, base_url="http://venue", transport=transport)
         self.exchange = BinanceExchange(
             realm=realm,
@@ -484,6 +486,7 @@ class SequenceHouse:
                     ExchangeCalls(self.exchange, store),
                     QuoteCalls(self.exchange),
                     ReconcileCalls(self.exchange, store),
+                    AdoptCalls(self.exchange, store),
                     CampaignCalls(self.clock, self.exchange, store),
                 ),
             ),

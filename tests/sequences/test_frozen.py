@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 from eventually import eventually
 from fakes.sequence_house import SequenceHouse
-from fakes.told_market import ACCOUNT, OPENS_AT, SYMBOL
+from fakes.told_market import ACCOUNT, OPENS_AT, SYMBOL, VENUE, Told
 from temporalio.client import WorkflowUpdateFailedError
 
 from activities.exchange.binance_session import Reply
 from activities.exchange.port import VenueAnswer
+from trading.decision.models import DecisionSummary, Fusion, FusionOutcome
 from trading.orders.answers import Answered
 from trading.orders.models import OrderStatus, OrderType, OutcomeClass
 from trading.orders.wishes import LeaveRequest, Resolution, Verdict
+from trading.risk.models import GateAnswer, Permit
+from workers.operator import HandRefused, Place, resolve_order
 from workflows.names import Signal, Update
 from workflows.order_execution import OrderExecution
 from workflows.protocol import HandDone
@@ -79,24 +82,7 @@ async def test_a_person_s_leave_is_heard_by_a_frozen_guard(open_house: OpenHouse
 
 async def test_a_person_says_what_became_of_a_frozen_entry(open_house: OpenHouse) -> None:
     house = await open_house()
-    find, send = house.exchange.find, house.exchange.send
-
-    async def another_order(key: Any) -> Any:
-        found = await find(key)
-        return found and found.model_copy(update={"quantity": found.quantity * 2})
-
-    async def reply_lost(prepared: Any, *, protective: bool) -> Any:
-        await send(prepared, protective=protective)
-        return VenueAnswer(outcome=OutcomeClass.UNKNOWN, message="reset")
-
-    house.exchange.find, house.exchange.send = another_order, reply_lost  # type: ignore[method-assign]
-    permit = await house.permit()
-    handle = await house.execute(permit, house.entry(permit))
-    (placed,) = await house.placed()
-    assert placed.report.status is OrderStatus.FROZEN
-    house.exchange.find, house.exchange.send = find, send  # type: ignore[method-assign]
-    name = placed.report.client_order_id
-    await eventually(lambda: knows_frozen(house, name), what="the guard hears of it")
+    handle, name = await frozen_entry(house)
     word = Resolution(client_order_id=name, verdict=Verdict.FILLED, who="me", reason="it is in the order history")
     with pytest.raises(WorkflowUpdateFailedError):
         await house.guard().execute_update(Update.RESOLVE, word.model_copy(update={"client_order_id": "another"}))
@@ -109,6 +95,81 @@ async def test_a_person_says_what_became_of_a_frozen_entry(open_house: OpenHouse
     assert await stops(house), "what it filled is protected"
     (entry,) = await house.store.audit(house.realm, subject=name)
     assert (entry.what, entry.who, entry.reason) == ("resolve filled", "me", "it is in the order history")
+
+
+def another_order(find: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def found_otherwise(key: Any) -> Any:
+        found = await find(key)
+        return found and found.model_copy(update={"quantity": found.quantity * 2})
+
+    return found_otherwise
+
+
+async def frozen_entry(house: SequenceHouse) -> tuple[Any, str]:
+    """An entry that filled at the venue, whose reply was lost, and which looked like another's when it was found."""
+    find, send = house.exchange.find, house.exchange.send
+
+    async def reply_lost(prepared: Any, *, protective: bool) -> Any:
+        await send(prepared, protective=protective)
+        return VenueAnswer(outcome=OutcomeClass.UNKNOWN, message="reset")
+
+    house.exchange.find, house.exchange.send = another_order(find), reply_lost  # type: ignore[method-assign]
+    permit = await house.permit()
+    handle = await house.execute(permit, house.entry(permit))
+    (placed,) = await house.placed()
+    assert placed.report.status is OrderStatus.FROZEN
+    house.exchange.find, house.exchange.send = find, send  # type: ignore[method-assign]
+    name = placed.report.client_order_id
+    await eventually(lambda: knows_frozen(house, name), what="the guard hears of it")
+    return handle, name
+
+
+async def test_the_word_is_taken_as_a_signal_too_but_not_without_a_name(open_house: OpenHouse) -> None:
+    house = await open_house()
+    handle, name = await frozen_entry(house)
+    nameless = Resolution(client_order_id=name, verdict=Verdict.FILLED, who="", reason="seen")
+    await house.guard().signal(Signal.RESOLVE, nameless)
+    await house.guard().signal(Signal.RESOLVE, nameless.model_copy(update={"who": "me"}))
+    await eventually(lambda: is_resolved(handle), what="the execution takes it in")
+    (entry,) = await house.store.audit(house.realm, subject=name)
+    assert (entry.what, entry.who) == ("resolve filled", "me")
+
+
+@pytest.mark.parametrize("settles_itself", [True, False])
+async def test_the_verb_finds_a_guard_where_none_runs(open_house: OpenHouse, *, settles_itself: bool) -> None:
+    """Temporal's state was lost, or a person terminated it: the word starts what it needs."""
+    house = await open_house(Told(coordinated=True))
+    find = house.exchange.find
+    handle, name = await frozen_entry(house)
+    if not settles_itself:
+        house.exchange.find = another_order(find)  # type: ignore[method-assign]
+    permit = await house.permit(name="kept")
+    await house.store.open_decision(house.head(decision_id="wish"))
+    await kept_on_record(house, permit)
+    await handle.terminate("lost")
+    await house.guard().terminate("lost")
+    place = Place(realm=house.realm, venue=VENUE, venue_url="http://venue", client=house.client, store=house.store)
+    word = Resolution(client_order_id=name, verdict=Verdict.FILLED, who="me", reason="it is in the order history")
+    unknown = word.model_copy(update={"client_order_id": "0" * 32})
+    with pytest.raises(HandRefused, match="is unknown"):
+        await resolve_order(place, unknown)
+    done = await resolve_order(place, word)
+    assert (done.accepted, done.target) == (True, name)
+    assert done.state in {"NEW", "FILLED"}
+    (entry,) = await house.store.audit(house.realm, subject=name)
+    assert (entry.what, entry.who) == ("resolve filled", "me")
+    with pytest.raises(HandRefused, match="not frozen"):
+        await resolve_order(place, word.model_copy(update={"operation_id": "again"}))
+
+
+async def kept_on_record(house: SequenceHouse, permit: Permit) -> None:
+    """What a real decision leaves in the database: the levels and the gate's answer."""
+    (intent,) = await house.store.ledger_orders(house.realm, ACCOUNT)
+    mine = permit.model_copy(update={"id": intent.request.permit_id})
+    head = house.head(decision_id="wish")
+    await house.store.record_gate(head, GateAnswer(request_id="wish", permit=mine), account=ACCOUNT)
+    fusion = Fusion(outcome=FusionOutcome.OPEN, stop_price=Decimal(6790), target_price=Decimal(7430))
+    await house.store.finish_decision(DecisionSummary(head=head, fusion=fusion))
 
 
 async def knows_frozen(house: SequenceHouse, name: str) -> bool:

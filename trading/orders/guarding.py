@@ -292,7 +292,12 @@ class GuardState(Contract):
         )
 
     def hearing(self, report: OrderReport) -> Self:
-        """The newest numbers of an entry, and of the exits that went to the venue with it: they become the guard's."""
+        """The newest numbers of an entry, and of the exits that went to the venue with it: they become the guard's.
+
+        A sale that a person adopted is heard of in the same way: what it sold is gone.
+        """
+        if report.leg is not Leg.ENTRY:
+            return self._with(exits={**self.exits, report.client_order_id: _alone(report)})
         state = self._with(entries={**self.entries, report.client_order_id: _alone(report)})
         exits = {
             order.client_order_id: order

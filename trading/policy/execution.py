@@ -59,6 +59,16 @@ class ExecutionPolicy(ExitingPolicy):
         looser="none",
         description="share of an idea's horizon for which an entry below the market waits for its price",
     )
+    adopted_horizon_hours: int = count(
+        24,
+        ge=1,
+        le=720,
+        unit="hours",
+        capability="C14",
+        code="adopted",
+        looser="up",
+        description="how long a purchase that a person adopted may be held",
+    )
     algo_min_notional_multiple: Decimal = fraction(
         "20",
         ge="1",

@@ -162,6 +162,44 @@ def resolve(
     _conclude(_said(said), as_json=json)
 
 
+def adopt(
+    order: Annotated[str, typer.Argument(help="the client order id at the venue, as `perennial reconcile` names it")],
+    reason: Reason,
+    account: Annotated[str, typer.Option(help="only this account; default: all")] = "",
+    symbol: Annotated[str, typer.Option(help="only this symbol; default: all that are known")] = "",
+    stop: Annotated[str, typer.Option(help="stop price; default: the open trade's, else the widest allowed")] = "",
+    target: Annotated[str, typer.Option(help="target price; default: the open trade's, else none")] = "",
+    who: Who = "",
+    operation_id: Operation = "",
+    json: Json = False,
+) -> None:
+    """Make an order that another client placed ours: its fills enter the ledger, and what it bought is guarded.
+
+    A purchase may be open or filled, a sale must be over and of what we hold. A balance without an order is a transfer.
+
+    Example: perennial adopt web_7c1 --stop 6800 --reason "bought on the phone" --json
+    """
+    from trading.orders.adopting import AdoptWish
+
+    wish = AdoptWish(
+        operation_id=operation_id,
+        client_order_id=order,
+        who=person_of(who),
+        reason=_reason(reason),
+        stop_price=amount_of(stop, "--stop") if stop else None,
+        target_price=amount_of(target, "--target") if target else None,
+    )
+    name = symbol_of(symbol) if symbol else None
+
+    async def taken() -> HandDone:
+        from workers import operator
+
+        async with running_place(settings_or_refusal(), verb="adopt") as place:
+            return await operator.adopt_order(place, wish, account=account or None, symbol=name)
+
+    _conclude(_said(taken), as_json=json)
+
+
 def leave(
     account: Account,
     symbol: Annotated[str, typer.Argument(help="for example BTC/USDT")],
@@ -332,5 +370,6 @@ COMMANDS = {
     "flatten": command("flatten", flatten),
     "exit": command("exit", leave),
     "resolve": command("resolve", resolve),
+    "adopt": command("adopt", adopt),
     "audit": group("audit", {"list": list_audit}, help_text="Who did what, when and why."),
 }

@@ -35,6 +35,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "flatten": ("workers.cli.hands", "Sell all that an account holds"),
     "exit": ("workers.cli.hands", "Leave one symbol"),
     "resolve": ("workers.cli.hands", "Say what became of an order that is frozen"),
+    "adopt": ("workers.cli.hands", "Make an order that another client placed ours"),
     "protections": ("workers.cli.protections", "List what breakers protect, and lift it"),
     "audit": ("workers.cli.hands", "List who did what, when and why"),
     "reconcile": ("workers.cli.reconcile", "Compare the ledger with the venue"),

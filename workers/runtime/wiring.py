@@ -158,6 +158,7 @@ async def _compute(site: Site, store: Store, closing: contextlib.AsyncExitStack)
 
 
 async def _exchange(site: Site, store: Store, closing: contextlib.AsyncExitStack) -> Room:
+    from activities.exchange.adopting import AdoptCalls
     from activities.exchange.calls import CampaignCalls, ExchangeCalls
     from activities.exchange.quoting import QuoteCalls
     from activities.exchange.reconcile import ReconcileCalls
@@ -172,6 +173,7 @@ async def _exchange(site: Site, store: Store, closing: contextlib.AsyncExitStack
         *_activities_of(ExchangeCalls(exchange, store)),
         *_activities_of(QuoteCalls(exchange)),
         *_activities_of(ReconcileCalls(exchange, store)),
+        *_activities_of(AdoptCalls(exchange, store)),
     ]
     if clock is not None:
         activities += _activities_of(CampaignCalls(clock, exchange, store))
