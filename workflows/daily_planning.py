@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 
 from temporalio import workflow
@@ -10,8 +9,13 @@ from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.market.calls import OBSERVE_CALL, REPLAYED_OBSERVE_CALL, MarketCalls
-    from activities.market.port import Observation, ObserveRequest
+    from activities.market.calls import (
+        OBSERVE_ALL_CALL,
+        OBSERVE_ALL_PATIENCE_S,
+        REPLAYED_OBSERVE_ALL_CALL,
+        MarketCalls,
+    )
+    from activities.market.port import ObserveAllRequest, Observed
     from activities.planning.calls import PeriodQuestion, PlanMade, PlanningCalls, PlanOrder
     from activities.planning.surveying import SURVEY_CALL, Survey, SurveyCalls, SurveyRequest
     from activities.store.calls import STORE_CALL
@@ -54,7 +58,7 @@ class DailyPlanning:
         )
         if state.kept is not None:
             return PlanResult(kept=state.kept, already_planned=True)
-        seen = await asyncio.gather(*(self._observe(request, symbol, as_of) for symbol in survey.symbols))
+        seen = await self._observe(request, survey.symbols, as_of)
         made = await self._make(request, as_of, seen, playbook_hash=state.playbook_hash)
         workflow.set_current_details(made.story)
         await _tell_watch(request, made.kept)
@@ -73,25 +77,35 @@ class DailyPlanning:
             return survey.model_copy(update={"symbols": request.symbols})
         return survey if request.market_is_replayed else survey.model_copy(update={"market_time": as_of})
 
-    async def _observe(self, request: PeriodRequest, symbol: str, as_of: datetime) -> Observation | Unwatched:
-        call = REPLAYED_OBSERVE_CALL if request.in_campaign else OBSERVE_CALL
+    async def _observe(self, request: PeriodRequest, symbols: tuple[str, ...], as_of: datetime) -> Observed:
+        """Every symbol at once; those that do not answer are not watched today. A campaign waits for the answer."""
+        call = REPLAYED_OBSERVE_ALL_CALL if request.in_campaign else OBSERVE_ALL_CALL
         try:
-            seen: Observation = await workflow.execute_activity_method(
-                MarketCalls.observe_market,
-                ObserveRequest(realm=request.realm, venue=request.venue, symbol=symbol, as_of=as_of),
-                **at(task_queue(request.realm, QueueRole.MARKET), f"observe {symbol}", call),
+            seen: Observed = await workflow.execute_activity_method(
+                MarketCalls.observe_markets,
+                ObserveAllRequest(
+                    realm=request.realm,
+                    venue=request.venue,
+                    symbols=symbols,
+                    as_of=as_of,
+                    patience_s=None if request.in_campaign else OBSERVE_ALL_PATIENCE_S,
+                ),
+                **at(task_queue(request.realm, QueueRole.MARKET), f"observe {len(symbols)} symbols", call),
             )
         except ActivityError as failed:
             if is_cancelled_exception(failed):
                 raise
-            return Unwatched(symbol=symbol, reason="market_unavailable")
+            workflow.logger.warning("no market could be observed: %s", failed.cause)
+            return Observed(
+                unobserved=tuple(Unwatched(symbol=symbol, reason="market_unavailable") for symbol in symbols)
+            )
         return seen
 
     async def _make(
         self,
         request: PeriodRequest,
         as_of: datetime,
-        seen: list[Observation | Unwatched],
+        seen: Observed,
         *,
         playbook_hash: str,
     ) -> PlanMade:
@@ -103,8 +117,8 @@ class DailyPlanning:
             hours=request.hours,
             accounts=request.accounts,
             playbook_hash=playbook_hash,
-            snapshots=tuple(one.snapshot_hash for one in seen if isinstance(one, Observation)),
-            unobserved=tuple(one for one in seen if isinstance(one, Unwatched)),
+            snapshots=seen.snapshots,
+            unobserved=seen.unobserved,
             revision=request.revision,
         )
         return await workflow.execute_local_activity_method(PlanningCalls.make_plan, order, **STORE_CALL)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
@@ -19,6 +20,8 @@ from activities.market.port import (
     MarketRefused,
     MarketUnavailable,
     Observation,
+    ObserveAllRequest,
+    Observed,
     ObserveRequest,
 )
 from activities.store.port import Blobs, PriceWish
@@ -27,6 +30,7 @@ from trading.candles import step_of
 from trading.facts.models import MarketSnapshot
 from trading.ids import canonical_json
 from trading.money import ZERO
+from trading.planning.models import Unwatched
 from trading.review.baseline import PriceRun
 
 MOST_CLOSES = 1000
@@ -52,6 +56,24 @@ OBSERVE_CALL: workflow.ActivityConfig = {
 REPLAYED_OBSERVE_CALL: workflow.ActivityConfig = {
     # In a campaign no wall-clock deadline decides anything: the market is asked until it answers.
     "start_to_close_timeout": timedelta(seconds=40),
+    "heartbeat_timeout": HEARTBEAT,
+    "retry_policy": _RETRY,
+}
+SURVEYED_AT_ONCE = 8
+"""So many symbols are asked for side by side: a plan of sixty must not be the burst that a venue forbids."""
+
+OBSERVE_ALL_PATIENCE_S = 120
+OBSERVE_ALL_CALL: workflow.ActivityConfig = {
+    # Sixty symbols, eight at a time, with five questions each; usually some milliseconds a symbol.
+    "start_to_close_timeout": timedelta(minutes=4),
+    "heartbeat_timeout": HEARTBEAT,
+    # Twice the patience: a plan without a market is still a plan, and it is wanted in the morning.
+    "schedule_to_close_timeout": timedelta(minutes=4),
+    "retry_policy": _RETRY,
+}
+REPLAYED_OBSERVE_ALL_CALL: workflow.ActivityConfig = {
+    # As with one symbol: in a campaign no wall-clock deadline decides anything.
+    "start_to_close_timeout": timedelta(minutes=4),
     "heartbeat_timeout": HEARTBEAT,
     "retry_policy": _RETRY,
 }
@@ -81,8 +103,48 @@ class MarketCalls:
             self._check_venue(request)
             async with beating():
                 snapshot = await self._observer(self._source, request)
-        snapshot_hash = await self._blobs.put(canonical_json(snapshot), media_type="application/json")
-        return _observation(snapshot, snapshot_hash)
+        return _observation(snapshot, await self._keep(snapshot))
+
+    @activity.defn
+    async def observe_markets(self, request: ObserveAllRequest) -> Observed:
+        """Build and store the snapshots of many symbols at one time, as `observe_market` does for one.
+
+        A symbol that the venue refuses, or whose candles are impossible, is said to be unobserved. While one does not
+        answer the call fails with `MarketUnavailable` and is retried, until its patience is over.
+        """
+        with market_errors():
+            self._check_venue(request)
+            gate = asyncio.Semaphore(SURVEYED_AT_ONCE)
+            async with beating():
+                seen = await asyncio.gather(*(self._seen(request, symbol, gate) for symbol in request.symbols))
+            silent = [one for one in seen if isinstance(one, MarketUnavailable)]
+            if silent and not _is_out_of_patience(request):
+                raise silent[0]
+        pairs = list(zip(request.symbols, seen, strict=True))
+        return Observed(
+            snapshots=tuple([await self._keep(one) for one in seen if isinstance(one, MarketSnapshot)]),
+            unobserved=tuple(
+                Unwatched(symbol=symbol, reason="market_unavailable")
+                for symbol, one in pairs
+                if not isinstance(one, MarketSnapshot)
+            ),
+        )
+
+    async def _seen(
+        self, request: ObserveAllRequest, symbol: str, gate: asyncio.Semaphore
+    ) -> MarketSnapshot | MarketUnavailable | None:
+        wish = ObserveRequest(realm=request.realm, venue=request.venue, symbol=symbol, as_of=request.as_of)
+        async with gate:
+            try:
+                return await self._observer(self._source, wish)
+            except MarketUnavailable as silent:
+                return silent
+            except (MarketRefused, CandleDataError) as refused:
+                activity.logger.warning("%s cannot be observed: %s", symbol, refused)
+                return None
+
+    async def _keep(self, snapshot: MarketSnapshot) -> str:
+        return await self._blobs.put(canonical_json(snapshot), media_type="application/json")
 
     @activity.defn
     async def load_closes(self, request: ClosesRequest) -> ClosesRef:
@@ -121,9 +183,15 @@ class MarketCalls:
             spread_fraction=None if book is None else (book.ask - book.bid) * 2 / (book.ask + book.bid),
         )
 
-    def _check_venue(self, request: ObserveRequest | ClosesRequest) -> None:
+    def _check_venue(self, request: ObserveRequest | ObserveAllRequest | ClosesRequest) -> None:
         if request.venue != self._source.venue:
             raise MarketRefused(f"this worker observes {self._source.venue}, not {request.venue}")
+
+
+def _is_out_of_patience(request: ObserveAllRequest) -> bool:
+    if request.patience_s is None:
+        return False
+    return datetime.now(UTC) - activity.info().scheduled_time >= timedelta(seconds=request.patience_s)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from trading.contract import Contract, Utc
 from trading.decision.models import PositionView
 from trading.facts.models import DailyCloses, RiskRegime, TrendRegime
 from trading.orders.models import BookTop
+from trading.planning.models import Unwatched
 from trading.policy.regimes import RegimePolicy
 
 
@@ -60,6 +61,23 @@ class ObserveRequest(Contract):
     as_of: Utc
     position: PositionView | None = Field(default=None, description="the lead account's position, stated as facts")
     regimes: RegimePolicy | None = Field(default=None, description="the playbook's thresholds; else the first ones")
+
+
+class ObserveAllRequest(Contract):
+    """Many symbols at one time. After `patience_s` what still does not answer is left unwatched; without it, never."""
+
+    realm: str
+    venue: str
+    symbols: tuple[str, ...]
+    as_of: Utc
+    patience_s: int | None = None
+
+
+class Observed(Contract):
+    """Content hashes of the snapshots, in the order asked for, and the symbols of which there is none."""
+
+    snapshots: tuple[str, ...] = ()
+    unobserved: tuple[Unwatched, ...] = ()
 
 
 class ClosesRequest(Contract):
