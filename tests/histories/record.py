@@ -23,7 +23,7 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from eventually import eventually  # noqa: E402
-from fakes.months import LAST_EVENING, TIGHTENED, a_bad_month, a_good_month  # noqa: E402
+from fakes.months import LAST_EVENING, TIGHTENED, a_bad_month, a_good_month, worth  # noqa: E402
 from fakes.scripted_models import buys, holds, misquotes, sells  # noqa: E402
 from fakes.sequence_house import SequenceHouse, migrated_database, sequence_house  # noqa: E402
 from fakes.told_market import FLAT, OPENS_AT, Told  # noqa: E402
@@ -65,6 +65,7 @@ from workflows.weekly_evolution import WeeklyEvolution  # noqa: E402
 
 NAMESPACE = "histories"
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 LISTED = ExitPlan(slippage_fraction=Decimal("0.002"))
 FALL = (7000, 7010, 6600, 6650)
 RISE = (7000, 7500, 6990, 7450)
@@ -264,11 +265,17 @@ async def _planning(house: SequenceHouse) -> str:
     return workflow_id
 
 
-def _reflection(*, kind: PeriodKind = PeriodKind.MONTHLY_REFLECTION, asks: bool, waits: bool = False) -> Play:
-    """A month, or a quarter, that asks people something or tightens by itself; `waits` keeps the asking's history."""
+def _reflection(
+    *, kind: PeriodKind = PeriodKind.MONTHLY_REFLECTION, asks: bool, waits: bool = False, answers: bool = True
+) -> Play:
+    """A month, or a quarter, that asks people something or tightens by itself; `waits` keeps the asking's history.
+
+    Where nobody `answers`, the questions expire after a second.
+    """
+    begins = TIGHTENED if answers else revised(TIGHTENED, policy=changed(TIGHTENED.policy, reflection_expires_s=1))
 
     async def play(house: SequenceHouse) -> str:
-        await house.store.active_playbook(house.realm, first=TIGHTENED)
+        await house.store.active_playbook(house.realm, first=begins)
         quarter = kind is PeriodKind.QUARTERLY_REFLECTION
         evening = LAST_EVENING.replace(month=3) if quarter else LAST_EVENING
         await (a_good_month if asks else a_bad_month)(house.store, house.realm, until=evening)
@@ -290,7 +297,7 @@ def _reflection(*, kind: PeriodKind = PeriodKind.MONTHLY_REFLECTION, asks: bool,
             return workflow_id
         asked = house.client.get_workflow_handle(proposals_workflow(house.realm, kind.value, period))
         verbs = {"threshold": Update.APPROVE, "principle": Update.REJECT}
-        for kept in await house.store.proposals(house.realm):
+        for kept in await house.store.proposals(house.realm) if answers else ():
             answer = ReflectionAnswer(proposal=kept.proposal.id, who="a person", reason="seen")
             await asked.execute_update(verbs[kept.proposal.kind], answer)
         await asked.result()
@@ -328,9 +335,26 @@ async def _watch(house: SequenceHouse) -> str:
     return watch.id
 
 
-async def _reviewing(house: SequenceHouse) -> str:
-    """The review of the day before, with one closed trade."""
-    at = OPENS_AT.replace(hour=0, minute=5)
+def _reviewing(*, falls: bool = False, days_on: int = 0, again: bool = False) -> Play:
+    """The review of a day with one closed trade; `falls` makes it tighten, `days_on` lets the market have closes."""
+
+    async def play(house: SequenceHouse) -> str:
+        at = OPENS_AT.replace(hour=0, minute=5) + timedelta(days=days_on)
+        midnight = at.replace(minute=0)
+        if falls:
+            await house.store.active_playbook(house.realm, first=TIGHTENED)
+            await worth(house.store, house.realm, [100_000, 97_000, 94_000], until=midnight, since=midnight - DAY)
+        if days_on:
+            await house.advance(at)
+        await _closed(house, at - 4 * HOUR)
+        for run in ("", "-again") if again else ("",):
+            workflow_id = await _reviewed(house, at, run=run, by_the_active=falls)
+        return workflow_id
+
+    return play
+
+
+async def _closed(house: SequenceHouse, at: datetime) -> None:
     await house.store.record_outcome(
         house.realm,
         house.told.accounts[0],
@@ -339,8 +363,11 @@ async def _reviewing(house: SequenceHouse) -> str:
         pnl_usd=Decimal(18),
         return_fraction=Decimal("0.018"),
         exit_reason="target",
-        closed_at=at - 4 * HOUR,
+        closed_at=at,
     )
+
+
+async def _reviewed(house: SequenceHouse, at: datetime, *, run: str, by_the_active: bool) -> str:
     request = PeriodRequest(
         realm=house.realm,
         venue="simulated",
@@ -350,9 +377,9 @@ async def _reviewing(house: SequenceHouse) -> str:
         symbols=house.told.symbols,
         market_is_replayed=True,
         in_campaign=True,
-        playbook_hash=house.playbook_hash,
+        playbook_hash=None if by_the_active else house.playbook_hash,
     )
-    workflow_id = period_workflow(house.realm, PeriodKind.DAILY_REVIEW, f"{at - timedelta(days=1):%Y-%m-%d}")
+    workflow_id = period_workflow(house.realm, PeriodKind.DAILY_REVIEW, f"{at - timedelta(days=1):%Y-%m-%d}") + run
     await house.client.execute_workflow(
         DailyReview.run,
         request,
@@ -416,7 +443,11 @@ PATHS = (
     RecordedPath("proposals-answered", _reflection(asks=True, waits=True), Told(coordinated=False)),
     RecordedPath("planning-two-symbols", _planning, Told(symbols=("BTC/USDT", "ETH/USDT"), coordinated=False)),
     RecordedPath("watch-session", _watch, Told(symbols=("BTC/USDT", "ETH/USDT"))),
-    RecordedPath("review-traded-day", _reviewing, Told(coordinated=False, desks=False)),
+    RecordedPath("proposals-expired", _reflection(asks=True, waits=True, answers=False), Told(coordinated=False)),
+    RecordedPath("review-traded-day", _reviewing(), Told(coordinated=False, desks=False)),
+    RecordedPath("review-tightened", _reviewing(falls=True), Told(coordinated=False)),
+    RecordedPath("review-again", _reviewing(again=True), Told(coordinated=False, desks=False)),
+    RecordedPath("review-with-closes", _reviewing(days_on=1), Told(coordinated=False, desks=False)),
     RecordedPath("decision-held", _decision(holds()), Told()),
     RecordedPath("decision-opened", _decision(buys()), Told()),
     RecordedPath("decision-reduced", _reduced, Told()),

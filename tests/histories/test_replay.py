@@ -27,7 +27,11 @@ CALLS = {
     "month-tightened": ("reflect", "revise_playbook"),
     "proposals-answered": ("rule_on", "rule_on"),
     "quarter-in-a-campaign": ("reflect", "rule_on"),
+    "proposals-expired": ("rule_on",),
+    "review-again": ("day_state",),
+    "review-tightened": ("day_state", "review_day", "revise_playbook"),
     "review-traded-day": ("day_state", "review_day"),
+    "review-with-closes": ("day_state", "load_closes", "review_day"),
     "evolution-again": ("evolution_state", "revise_strategies"),
     "evolution-one-week": ("evolution_state", "evolve", "revise_strategies"),
     "planning-two-symbols": ("survey_market", "period_state", "observe_markets", "make_plan"),
@@ -87,6 +91,7 @@ LIMITS = {
     "reflect": {"startToCloseTimeout": "120s"},
     "observe_market": {"startToCloseTimeout": "40s", "heartbeatTimeout": "2s"},
     "observe_markets": {"startToCloseTimeout": "240s", "heartbeatTimeout": "2s"},
+    "load_closes": {"startToCloseTimeout": "40s", "heartbeatTimeout": "2s"},
     "survey_market": {"startToCloseTimeout": "40s", "heartbeatTimeout": "2s"},
     "propose": {"startToCloseTimeout": "75s", "heartbeatTimeout": "5s"},
     "quote": {"startToCloseTimeout": "20s", "heartbeatTimeout": "2s"},
@@ -115,6 +120,7 @@ ROOMS = {
     "reflect": "decisions",
     "observe_market": "market",
     "observe_markets": "market",
+    "load_closes": "market",
     "survey_market": "market",
     "evolve": "compute",
     "propose": "models",
@@ -325,6 +331,36 @@ def test_a_review_is_of_the_day_before_and_says_where_it_is_kept() -> None:
     assert history.result["report_hash"] == review.result["content_hash"]
     assert (history.result["kind"], history.result["already_done"]) == ("daily-review", False)
     assert history.children == ()
+
+
+def test_a_review_that_tightens_tells_desk_and_watch_and_one_made_again_tells_nobody() -> None:
+    history = recorded("review-tightened")
+    (revise,) = history.the("revise_playbook")
+    (review,) = history.the("review_day")
+    assert [name for name, _ in review.result["applied"]] == ["max_trade_fraction"]
+    assert (revise.result["changed"], revise.result["is_active"]) == (True, True)
+    assert history.result["playbook_hash"] == revise.result["playbook_hash"]
+    assert [name for name, _ in history.signals_sent] == ["playbook", "playbook"]
+    again = recorded("review-again")
+    assert (again.result["already_done"], again.signals_sent) == (True, ())
+
+
+def test_the_closes_of_a_day_travel_by_their_hash() -> None:
+    history = recorded("review-with-closes")
+    (loaded,) = history.the("load_closes")
+    assert loaded.given["as_of"] == history.the("day_state")[0].result["until"]
+    assert len(loaded.result["prices_hash"]) == 64
+    assert "closes" not in loaded.result
+
+
+def test_questions_that_nobody_answers_expire_unapplied() -> None:
+    history = recorded("proposals-expired")
+    (ruled,) = history.the("rule_on")
+    assert {(each["ruled"]["kept"]["status"], each["ruled"]["kept"]["who"]) for each in ruled.result} == {
+        ("expired", "clock")
+    }
+    assert {state for _, state in history.result["ended"]} == {"expired"}
+    assert history.signals_sent == ()
 
 
 def test_a_campaign_moves_the_clock_forward_and_ends_without_differences() -> None:

@@ -11,13 +11,18 @@ from typing import Any
 
 import pytest
 from eventually import eventually
+from fakes.months import TIGHTENED, worth
 from fakes.sequence_house import SequenceHouse
-from fakes.told_market import HISTORY_HOURS, OPENS_AT, SYMBOL, VENUE, Told
+from fakes.told_market import ACCOUNT, HISTORY_HOURS, OPENS_AT, SYMBOL, VENUE, Told
 from temporalio import workflow
 from temporalio.worker import Worker
 
+from activities.reports.calls import ReportRequest, build
+from activities.reports.source import StoreSource
 from config.markets import CRYPTO
+from trading.playbook import from_json
 from trading.review.day import DayReview
+from trading.review.period import ReportKind
 from workers import schedules
 from workflows.daily_review import DailyReview, review_day
 from workflows.names import AS_OF, TASK_TIMEOUT, QueueRole
@@ -179,3 +184,53 @@ async def test_a_backfill_reviews_three_days_in_their_own_time(open_house: OpenH
     assert await review_of(house, FIVE_PAST.date()) is None, "the day that is not over is not reviewed"
     found = await eventually(lambda: times_of(house), what="the runs' times")
     assert found == {FIVE_PAST + on * DAY for on in range(-2, 1)}
+
+
+async def a_bad_day(house: SequenceHouse, ends: datetime) -> None:
+    """Half way to the defence: trades become smaller."""
+    await worth(house.store, house.realm, [100_000, 97_000, 94_000], until=ends, since=ends - DAY)
+
+
+async def size_of(house: SequenceHouse) -> Decimal:
+    active = await house.store.active_playbook(house.realm)
+    return from_json(await house.store.get(active.content_hash)).policy.max_trade_fraction
+
+
+@pytest.mark.temporal
+async def test_a_bad_day_tightens_once_the_desk_knows_and_the_report_says_so(open_house: OpenHouse) -> None:
+    house = await open_house(Told(coordinated=False, playbook=TIGHTENED))
+    await house.store.active_playbook(house.realm, first=TIGHTENED)
+    await a_bad_day(house, FIVE_PAST.replace(minute=0))
+    done = await reviewed(house, playbook_hash=None)
+    active = await house.store.active_playbook(house.realm)
+    assert (done.playbook_version, done.playbook_hash) == (active.version, active.content_hash)
+    assert active.created_from == f"daily-review {YESTERDAY}"
+    assert await size_of(house) < TIGHTENED.policy.max_trade_fraction
+    answered = await house.reserve(house.wish("next", notional="50000"))
+    assert answered.permit is not None
+    assert answered.permit.notional_usd <= await size_of(house) * house.told.capital
+    again = await reviewed(house, run="-again", playbook_hash=None)
+    assert again == done.model_copy(update={"already_done": True})
+    assert len(await house.store.playbooks(house.realm)) == 2, "tightened once"
+    asked = ReportRequest(realm=house.realm, account=ACCOUNT, kind=ReportKind.DAILY, day=YESTERDAY)
+    report = (await build(StoreSource(house.store), asked)).report
+    (changes,) = [str(section) for section in report.sections if section.heading == "Changes"]
+    assert f"activated playbook {active.version}" in changes
+    assert "max_trade_fraction" in changes
+
+
+@pytest.mark.temporal
+async def test_a_day_that_is_reviewed_after_a_later_one_tightens_nothing(open_house: OpenHouse) -> None:
+    house = await open_house(Told(coordinated=False, playbook=TIGHTENED))
+    await house.store.active_playbook(house.realm, first=TIGHTENED)
+    await a_bad_day(house, FIVE_PAST.replace(minute=0) - DAY)
+    await reviewed(house, playbook_hash=None)
+    late = await reviewed(house, run="-late", playbook_hash=None, as_of=FIVE_PAST - DAY)
+    review = await review_of(house, YESTERDAY - DAY)
+    assert review is not None
+    assert [change.field for change in review.applied] == ["max_trade_fraction"], "it would have"
+    assert late.playbook_version is None
+    assert await size_of(house) == TIGHTENED.policy.max_trade_fraction
+    asked = ReportRequest(realm=house.realm, account=ACCOUNT, kind=ReportKind.DAILY, day=YESTERDAY - DAY)
+    report = (await build(StoreSource(house.store), asked)).report
+    assert "wanted, not applied" in str(report.sections)
