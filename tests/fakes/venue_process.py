@@ -24,7 +24,7 @@ _SERVE = (
 
 
 @contextmanager
-def venue_process(folder: Path, *, hours: int = 200) -> Iterator[str]:
+def venue_process(folder: Path, *, hours: int = 200, rate_limits: bool = True) -> Iterator[str]:
     """The base URL of a running exchange whose clock stands at `OPENS_AT`; BTC/USDT moves between 6,950 and 7,050.
 
     It runs under a keeper, so it ends with the tests however they end.
@@ -36,6 +36,7 @@ def venue_process(folder: Path, *, hours: int = 200) -> Iterator[str]:
         "db": str(folder / "venue.sqlite"),
         "data": [f"BTC/USDT={candles}"],
         "start": OPENS_AT.isoformat(),
+        "rate_limits": rate_limits,
     }
     argv = (sys.executable, "-P", "-c", _SERVE, json.dumps(arguments))
     venue = Kept("exchange", Command(argv=argv, env=dict(os.environ), cwd=folder), folder)

@@ -7,31 +7,19 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from decimal import Decimal
-from itertools import count
 from urllib.parse import urlsplit
 
 import pytest
-from fakes.exchange import a_stop, an_entry_with_exits, an_order
-from fakes.journal import FakeJournal
+from fakes.venue_desk import HORIZON_S, LIST_PATH, ORDER_PATH, REALM, Desk
 from fakes.venue_process import OPENS_AT, venue_process
 
 from activities.exchange.binance import BinanceExchange
 from activities.exchange.binance_session import Credential, simulated_credential
 from activities.exchange.following import OrderFollowing
-from activities.exchange.placing import OrderPlacement, patience_of
 from activities.exchange.port import Level, RealmRefused, ResolveOrder, VenueRefused, VenueUnavailable
-from activities.exchange.simulated_clock import SimulatedClock
-from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass, Side
+from trading.orders.models import Leg, OrderRequest, OrderStatus, OrderType, OutcomeClass, Side
 from trading.orders.wishes import Resolution, Verdict
 from workers.trials.fault_proxy import Fault, FaultProxy, Rule, venue_error
-
-REALM = "test-adapter"
-ORDER_PATH = "/api/v3/order"
-HORIZON_S = 1.2
-"""Just longer than the horizon of this adapter's requests."""
-
-PATHS = {"order list": "/api/v3/orderList/opoco"}
-_accounts = count(1)
 
 
 @pytest.fixture(scope="module")
@@ -47,57 +35,6 @@ async def proxy(venue_url: str) -> AsyncIterator[FaultProxy]:
         yield proxy
 
 
-class Desk:
-    """A fresh account at the venue; `through` speaks by way of the proxy, `direct` past it."""
-
-    def __init__(self, venue_url: str, proxy: FaultProxy) -> None:
-        self.account = f"account-{next(_accounts)}"
-        self.clock = SimulatedClock(realm=REALM, base_url=venue_url)
-        self.through = self._adapter(proxy.url)
-        self.direct = self._adapter(venue_url)
-        self.journal = FakeJournal()
-
-    def _adapter(self, base_url: str) -> BinanceExchange:
-        """Short windows, so that a horizon is a second and not eighteen; the protocol is the same."""
-        return BinanceExchange(
-            realm=REALM,
-            venue="sim",
-            base_url=base_url,
-            credentials=simulated_credential,
-            market_clock=self.clock,
-            receive_window_s=Decimal("0.8"),
-            engine_timeout_s=Decimal("0.2"),
-            read_lag_s=Decimal("0.1"),
-            total_timeout_s=0.5,
-        )
-
-    def request(self, kind: str) -> OrderRequest:
-        where = {"realm": REALM, "account": self.account, "decision_id": self.account}
-        if kind == "market":
-            return an_order(**where)
-        if kind == "stop":
-            return a_stop(**where)
-        if kind == "order list":
-            return an_entry_with_exits(**where)
-        return an_order(**where, type=OrderType.LIMIT, price=Decimal(6900))
-
-    async def place(self, request: OrderRequest) -> OrderReport:
-        placement = OrderPlacement(self.through, self.journal, pause=asyncio.sleep, patience=patience_of(REALM))
-        while True:
-            try:
-                return await placement.place(request)
-            except VenueUnavailable:
-                await asyncio.sleep(0.1)
-
-    async def cancel(self, request: OrderRequest) -> OrderReport:
-        following = OrderFollowing(self.through, self.journal, pause=asyncio.sleep)
-        while True:
-            try:
-                return await following.cancel(request.key)
-            except VenueUnavailable:
-                await asyncio.sleep(0.1)
-
-
 @pytest.fixture
 async def desk(venue_url: str, proxy: FaultProxy) -> AsyncIterator[Desk]:
     desk = Desk(venue_url, proxy)
@@ -107,17 +44,9 @@ async def desk(venue_url: str, proxy: FaultProxy) -> AsyncIterator[Desk]:
         await part.aclose()
 
 
-FAULTS = {
-    # what befalls the request                what the client sees
-    "reset": Rule(fault=Fault.RESET),
-    "hang": Rule(fault=Fault.HANG),
-    "502": Rule(fault=Fault.REPLACE, status=502, body="<html>bad gateway</html>"),
-    "503": Rule(fault=Fault.REPLACE, status=503, body="unavailable"),
-    "-1006": venue_error(Fault.REPLACE, status=400, code=-1006, message="Execution status unknown."),
-    "-1007": venue_error(Fault.REPLACE, status=504, code=-1007, message="Timeout waiting for response."),
-    "half body": Rule(fault=Fault.HALF_BODY),
+FURTHER = {
+    # beside those of the matrix (test_fault_matrix.py): what never arrives, and what the venue refuses to look at
     "delivered late, still valid": Rule(fault=Fault.HOLD, hold_s=0.3),
-    "delivered late, expired": Rule(fault=Fault.HOLD, hold_s=1.2),
     "never delivered": Rule(fault=Fault.DROP),
     "-1021": venue_error(Fault.ANSWER, status=400, code=-1021, message="outside of the recvWindow"),
     "429": venue_error(Fault.ANSWER, status=429, code=-1003, message="Too many requests.", retry_after_s=1),
@@ -126,10 +55,12 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("kind", ["market", "limit", "stop", "order list"])
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", FURTHER)
 async def test_a_faulted_order_is_one_order_at_the_venue(desk: Desk, proxy: FaultProxy, fault: str, kind: str) -> None:
     request = desk.request(kind)
-    proxy.plan([FAULTS[fault].model_copy(update={"method": "POST", "path": PATHS.get(kind, ORDER_PATH)})])
+    proxy.plan(
+        [FURTHER[fault].model_copy(update={"method": "POST", "path": LIST_PATH if request.beside else ORDER_PATH})]
+    )
     report = await desk.place(request)
     await proxy.all_delivered()
     at_venue = await desk.direct.orders(desk.account, "BTC/USDT")
@@ -141,35 +72,17 @@ async def test_a_faulted_order_is_one_order_at_the_venue(desk: Desk, proxy: Faul
 
 
 @pytest.mark.parametrize("kind", ["limit", "order list"])
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "delivered late, expired"])
+@pytest.mark.parametrize("fault", FURTHER)
 async def test_a_faulted_cancel_cancels(desk: Desk, proxy: FaultProxy, fault: str, kind: str) -> None:
     request = desk.request(kind)
     await desk.place(request)
     path = "/api/v3/orderList" if request.beside else ORDER_PATH
-    proxy.plan([FAULTS[fault].model_copy(update={"method": "DELETE", "path": path})])
+    proxy.plan([FURTHER[fault].model_copy(update={"method": "DELETE", "path": path})])
     report = await desk.cancel(request)
     assert {report.status, *(leg.status for leg in report.legs)} == {OrderStatus.CANCELED}
     at_venue = await desk.direct.orders(desk.account, "BTC/USDT")
     assert [order.status for order in at_venue] == [OrderStatus.CANCELED] * (1 + len(request.beside))
     assert sum(proxy.counts[kind] for kind in Fault) == 1, "the fault was really used"
-
-
-@pytest.mark.parametrize("fault", ["reset", "502", "-1006", "half body", "never delivered"])
-async def test_a_list_that_is_faulted_three_times_is_one_list(desk: Desk, proxy: FaultProxy, fault: str) -> None:
-    """Two sends and a question go wrong, whichever come first; a list is there once, whole."""
-    request = desk.request("order list")
-    rules = [
-        FAULTS[fault].model_copy(update={"method": "POST", "path": PATHS["order list"], "times": 2}),
-        Rule(fault=Fault.RESET, method="GET", path=ORDER_PATH, times=1),
-    ]
-    proxy.plan(rules)
-    report = await desk.place(request)
-    await proxy.all_delivered()
-    at_venue = await desk.direct.orders(desk.account, "BTC/USDT")
-    intended = {order.client_order_id for order in (request, *request.beside)}
-    assert len(at_venue) == len(intended)
-    assert {order.client_order_id for order in at_venue} == intended
-    assert {leg.status for leg in report.legs} == {OrderStatus.PENDING_NEW}
 
 
 async def frozen_list(desk: Desk, *, arrives: bool, exits_only: bool = False) -> OrderRequest:
@@ -253,7 +166,7 @@ async def test_a_list_answered_by_half_is_asked_about(desk: Desk, proxy: FaultPr
     """An answer that names the entry and not its stop says nothing about the list: the venue is asked."""
     request = desk.request("order list")
     half = {"orderListId": 1, "orderReports": []}
-    proxy.plan([Rule(fault=Fault.REPLACE, method="POST", path=PATHS["order list"], status=200, body=json.dumps(half))])
+    proxy.plan([Rule(fault=Fault.REPLACE, method="POST", path=LIST_PATH, status=200, body=json.dumps(half))])
     report = await desk.place(request)
     assert report.status is OrderStatus.NEW
     assert len(report.legs) == 2
@@ -261,7 +174,7 @@ async def test_a_list_answered_by_half_is_asked_about(desk: Desk, proxy: FaultPr
 
 
 async def test_the_venue_itself_refuses_a_request_that_comes_after_its_window(desk: Desk, proxy: FaultProxy) -> None:
-    proxy.plan([FAULTS["delivered late, expired"].model_copy(update={"method": "POST", "path": ORDER_PATH})])
+    proxy.plan([Rule(fault=Fault.HOLD, hold_s=HORIZON_S, method="POST", path=ORDER_PATH)])
     await desk.place(desk.request("market"))
     await proxy.all_delivered()
     assert (proxy.counts["late_400"], proxy.counts["late_200"]) == (1, 0)
@@ -283,7 +196,7 @@ async def test_a_lost_reply_and_lost_questions_are_one_order(desk: Desk, proxy: 
 async def test_nothing_is_sent_during_a_ban(desk: Desk, proxy: FaultProxy) -> None:
     await desk.through.rules("BTC/USDT")
     prepared = await desk.through.prepare(desk.request("stop"))
-    proxy.plan([FAULTS["429"].model_copy(update={"method": "POST"})])
+    proxy.plan([FURTHER["429"].model_copy(update={"method": "POST"})])
     first = await desk.through.send(prepared, protective=True)
     passed = proxy.counts["passed"]
     second = await desk.through.send(prepared, protective=True)
