@@ -34,6 +34,8 @@ class AccountDesk(TakenByHand, GivesPermits):
         while not self._closing and not workflow.info().is_continue_as_new_suggested():
             await workflow.wait_condition(self._has_to_act, timeout_summary="open")
             self._time.begin()
+            if self._time.is_asked:  # what it was told before the tick is done within it
+                await workflow.wait_condition(workflow.all_handlers_finished, timeout_summary="what was told")
             await self._run_errands()
             await self._answer_tick()
         await workflow.wait_condition(workflow.all_handlers_finished)

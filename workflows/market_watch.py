@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.store.calls import STORE_CALL
     from trading.decision.models import DecisionHead
     from trading.ids import decision_id
+    from trading.watching.anomalies import replayed_crash
     from trading.watching.due import is_due, judged_at, next_due
     from trading.watching.models import Anomaly, WatchedTrigger, Watchlist
     from trading.watching.triggers import awaited, firing
@@ -40,6 +41,7 @@ with workflow.unsafe.imports_passed_through():
 
 PLAN = "plan"
 TRIGGER = "trigger"
+CRASH = "crash:"
 KEPT_ANOMALIES = 100
 """What was told looks this far back; an anomaly's id names its window, so an older one cannot come again."""
 
@@ -64,9 +66,10 @@ class MarketWatch:
             if self._asks_for_plan:
                 await self._take_plan()
             self._time.begin()
+            defending = await self._defend()
             await self._judge_the_day()
             started = await self._decide()
-            await self._time.answer(self._watched(), started=started)
+            await self._time.answer(self._watched(), also=defending, started=started)
             self._show()
             if workflow.info().is_continue_as_new_suggested() and not self._has_news():
                 await workflow.wait_condition(workflow.all_handlers_finished)
@@ -136,6 +139,25 @@ class MarketWatch:
             if anomaly.defends:
                 await asyncio.gather(*(self._tell_desk(account, anomaly) for account in self._request.accounts))
 
+    async def _defend(self) -> tuple[str, ...]:
+        """The crashes that a replayed market stopped at, told to every desk; whom to tick for it."""
+        limits, now = self._plan.limits, self._time.known
+        crashed = {
+            symbol: event.price
+            for event in self._time.events()
+            if (symbol := (event.level_id or "").partition(f"#{CRASH}")[2])
+        }
+        if not crashed or limits is None or now is None:
+            return ()
+        told = {one.id for one in self._state.anomalies}
+        for symbol, price in sorted(crashed.items()):
+            crash = replayed_crash(symbol, at=now, price=price, fall_fraction=limits.crash_fall_fraction)
+            if crash.id not in told:
+                self._keep(anomalies=(*self._state.anomalies, crash)[-KEPT_ANOMALIES:])
+                for account in self._request.accounts:
+                    await self._tell_desk(account, crash)
+        return tuple(desk_workflow(self._request.realm, account) for account in self._request.accounts)
+
     async def _tell_desk(self, account: str, anomaly: Anomaly) -> None:
         """The desk decides what defence is; told again under the same id, it has heard it already."""
         desk = workflow.get_external_workflow_handle(desk_workflow(self._request.realm, account))
@@ -152,14 +174,16 @@ class MarketWatch:
             workflow.logger.info("%s has no desk to defend", account)
 
     async def _take_plan(self) -> None:
-        """The triggers of the plan in force; what fired before on the same day stays fired when it is planned anew."""
+        """The triggers of the newest plan: news of it may come before the tick that tells its time.
+
+        What fired before on the same day stays fired when it is planned anew.
+        """
         self._asks_for_plan = False
         news = self._state.playbook
         plan = await workflow.execute_local_activity_method(
             WatchCalls.watchlist,
             WatchQuestion(
                 realm=self._request.realm,
-                as_of=self._time.known,
                 playbook_hash=news.playbook_hash if news else self._request.playbook_hash,
             ),
             **STORE_CALL,
@@ -318,7 +342,24 @@ class MarketWatch:
             Level(id=f"{entity}#{one.id}", symbol=one.symbol, direction=one.direction, price=one.price)
             for one in triggers
         )
-        return Watched(entity=entity, levels=levels, wakes_at=due)
+        return Watched(entity=entity, levels=(*levels, *self._crash_levels(entity)), wakes_at=due)
+
+    def _crash_levels(self, entity: str) -> tuple[Level, ...]:
+        """Where the market is ticked, its clock stops at a crash; of one that was told, not before the next candle."""
+        limits = self._plan.limits
+        if not self._time.is_ticked or limits is None:
+            return ()
+        told = {one.symbol: one.as_of for one in self._state.anomalies if one.kind == "flash_crash"}
+        return tuple(
+            Level(
+                id=f"{entity}#{CRASH}{symbol}",
+                symbol=symbol,
+                direction="below",
+                fall_fraction=limits.crash_fall_fraction,
+                after_candle_of=told.get(symbol),
+            )
+            for symbol in self._symbols
+        )
 
     @property
     def _symbols(self) -> tuple[str, ...]:

@@ -145,14 +145,20 @@ class Exchange(Protocol):
 
 
 class Level(Contract):
-    """A price that somebody waits for: an event of the market clock when the path crosses it."""
+    """A price that somebody waits for: an event of the market clock when the path crosses it.
+
+    With a `fall_fraction` a replayed market is watched for a fall by that share of the candle before's close: then the
+    price is each candle's own.
+    """
 
     id: str
     symbol: str
     direction: str = Field(pattern="^(above|below)$")
-    price: Decimal
+    price: Decimal = Decimal(0)
+    fall_fraction: Decimal | None = Field(default=None, gt=0, lt=1)
     after_candle_of: Utc | None = Field(
-        default=None, description="counts from the close of this time's candle: a target's entry (venue.md)"
+        default=None,
+        description="counts from the close of this time's candle: a target's entry, a crash that was told (venue.md)",
     )
 
 

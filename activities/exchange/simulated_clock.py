@@ -60,6 +60,7 @@ class SimulatedClock:
                     "symbol": level.symbol,
                     "direction": level.direction,
                     "price": plain(level.price),
+                    "fall_fraction": None if level.fall_fraction is None else plain(level.fall_fraction),
                     "after_candle_of": None if level.after_candle_of is None else _iso(level.after_candle_of),
                 }
                 for level in levels

@@ -22,10 +22,9 @@ class WatchRecords(DayPlans, PlaybookRegistry, Blobs, Protocol):
 
 
 class WatchQuestion(Contract):
-    """What is to be watched at `as_of`, else by the newest plan; without a playbook the active version counts."""
+    """What is to be watched by the newest plan; without a playbook the active version counts."""
 
     realm: str
-    as_of: Utc | None = None
     playbook_hash: str | None = None
 
 
@@ -47,14 +46,14 @@ class WatchCalls:
 
     @activity.defn
     async def watchlist(self, question: WatchQuestion) -> Watchlist:
-        """The triggers of the plan in force, and the policy's caps on them (C09)."""
+        """The triggers of the newest plan, until when they count, and the policy's caps on them (C09)."""
         with record_errors():
             name = question.playbook_hash
             if name is None:
                 name = (await self._records.active_playbook(question.realm)).content_hash
             playbook = from_json(await self._records.get(name))
             policy = playbook.policy
-            found = await self._records.day_plan_in_force(question.realm, as_of=question.as_of)
+            found = await self._records.day_plan_in_force(question.realm, as_of=None)
         plain = Watchlist(playbook_hash=name, playbook_version=playbook.version, limits=limits_of(policy))
         if found is None:
             return plain

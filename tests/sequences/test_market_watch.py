@@ -73,6 +73,11 @@ async def results(house: SequenceHouse, settled: Settled) -> list[DecisionResult
     return found
 
 
+def of_the_plan(settled: Settled) -> list[Any]:
+    """The levels that the plan asks for; a crash is watched for beside them."""
+    return [level for level in settled.watched.levels if level.fall_fraction is None]
+
+
 async def keep_plan(house: SequenceHouse, *, as_of: datetime = OPENS_AT, **parts: Any) -> KeptPlan:
     """A plan with a pullback at 6900 for aggressive and composite, and a defence at 6800 where composite holds."""
     pullback = PriceTrigger(
@@ -180,7 +185,7 @@ async def test_a_trigger_of_the_plan_is_decided_once_for_who_planned_it(open_hou
     await results(house, await house.tick(watch))
     await tell_plan(house, watch)
     told = await house.tick(watch)
-    assert [(level.direction, level.price) for level in told.watched.levels] == [
+    assert [(level.direction, level.price) for level in of_the_plan(told)] == [
         ("below", Decimal(6800)),
         ("below", Decimal(6900)),
     ]
@@ -199,7 +204,7 @@ async def test_a_trigger_of_the_plan_is_decided_once_for_who_planned_it(open_hou
     defended = await house.tick(watch, *stop.events)
     (ended,) = await results(house, defended)
     assert ended.summary.head.accounts == ("composite",), "who holds it decides on its defence"
-    assert defended.watched.levels == ()
+    assert of_the_plan(defended) == []
 
 
 @pytest.mark.temporal
@@ -247,7 +252,7 @@ async def test_the_policy_caps_what_a_plan_may_ask_for(open_house: OpenHouse) ->
     await results(house, await house.tick(watch))
     await tell_plan(house, watch)
     told = await house.tick(watch)
-    assert [level.price for level in told.watched.levels] == [Decimal(6800)], "a defence is under no cap"
+    assert [level.price for level in of_the_plan(told)] == [Decimal(6800)], "a defence is under no cap"
 
 
 @pytest.mark.temporal
@@ -354,6 +359,33 @@ async def test_a_crash_tells_every_desk_to_defend_once(open_house: OpenHouse) ->
     ]
     assert set(told) == {house.desk(account).id for account in ACCOUNTS}
     assert len(told) == len(set(kinds)) * len(ACCOUNTS), "each is told once"
+
+
+@pytest.mark.temporal
+async def test_a_replayed_market_stops_at_a_crash_and_every_desk_freezes_the_symbol(open_house: OpenHouse) -> None:
+    """Against the hour before: 14 % in one hour is a crash, the hour after it none, and each is told once."""
+    house = await open_house(Told(accounts=ACCOUNTS, hours=[CRASH, BOTTOM, FLAT]))
+    watch = await start_watch(house, accounts=ACCOUNTS)
+    first = await house.tick(watch)
+    await results(house, first)
+    stop = await house.advance(OPENS_AT + HOUR, *first.watched.levels)
+    assert OPENS_AT < stop.now < OPENS_AT + HOUR / 3, "on the way down, at a tenth below the close before"
+    (event,) = stop.events
+    assert event.price == Decimal(6300)
+    told = await house.tick(watch, *stop.events)
+    assert told.also == tuple(house.desk(account).id for account in ACCOUNTS)
+    rows = await eventually(lambda: _protections(house, 2), what="a freeze of each account")
+    assert {row.account for row in rows} == set(ACCOUNTS)
+    assert {(row.protection.code, row.protection.symbol) for row in rows} == {("flash_crash", SYMBOL)}
+    assert {row.protection.since for row in rows} == {stop.now}
+    for hour in (1, 2, 3):
+        later = await house.advance(OPENS_AT + hour * HOUR, *told.watched.levels)
+        assert later.now == OPENS_AT + hour * HOUR, "the same fall is told once"
+
+
+async def _protections(house: SequenceHouse, count: int) -> Any:
+    rows = await house.store.protections(house.realm)
+    return rows if len(rows) == count else None
 
 
 async def _knows(watch: WorkflowHandle[Any, Any], at: datetime) -> bool:

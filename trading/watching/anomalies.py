@@ -70,6 +70,21 @@ def _price_anomalies(symbol: str, samples: Sequence[Sample], limits: AnomalyLimi
         )
 
 
+def replayed_crash(symbol: str, *, at: datetime, price: Decimal | None, fall_fraction: Decimal) -> Anomaly:
+    """The crash that a replayed market stopped at: a fall by the breaker's share against the close of an hour before.
+
+    Candles know no quarter of an hour; venue.md names this measure for them.
+    """
+    return Anomaly(
+        id=f"flash_crash:{symbol}:{stamp(at)}",
+        kind="flash_crash",
+        symbol=symbol,
+        as_of=at,
+        defends=True,
+        numbers={"limit": plain(fall_fraction)} | ({} if price is None else {"price": plain(price)}),
+    )
+
+
 def candle_anomalies(
     symbol: str, candles: Sequence[Candle], *, as_of: datetime, limits: AnomalyLimits
 ) -> tuple[Anomaly, ...]:

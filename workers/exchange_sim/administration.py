@@ -101,11 +101,13 @@ def _level(exchange: Exchange, entry: Any) -> Level:
         )
     if entry.get("direction") not in ("above", "below"):
         raise BadRequest(f"level {entry['id']}: direction {entry.get('direction')!r} must be above or below")
+    fall = entry.get("fall_fraction")
     return Level(
         id=entry["id"],
         symbol=entry["symbol"],
         above=entry["direction"] == "above",
         price=_amount(entry.get("price"), f"level {entry['id']}: price"),
+        fall_fraction=None if fall is None else _amount(fall, f"level {entry['id']}: fall_fraction"),
         not_before_ms=_candle_end_ms(exchange, entry),
     )
 

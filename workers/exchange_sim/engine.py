@@ -21,13 +21,25 @@ from workers.exchange_sim.state import State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """A price somebody waits for; it counts from `not_before_ms` on, and fires while the path is at or beyond it."""
+    """A price somebody waits for; it counts from `not_before_ms` on, and fires while the path is at or beyond it.
+
+    With a `fall_fraction` the price is each candle's own: so much under the close of the one before.
+    """
 
     id: str
     symbol: str
     above: bool
     price: Decimal
     not_before_ms: int = 0
+    fall_fraction: Decimal | None = None
+
+    def within(self, market: Market, bar: Bar) -> Level:
+        """This level as it stands in `bar`."""
+        if self.fall_fraction is None:
+            return self
+        before = market.index_at(bar.open_ms) - 1
+        close = market.bars[before].close if before >= 0 else ZERO
+        return replace(self, price=close * (1 - self.fall_fraction))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +170,7 @@ class Engine:
                 if at is not None and at < found:
                     found = at
             for level in levels:
-                at = _touch(level, bar, now_ms)
+                at = _touch(level.within(market, bar), bar, now_ms)
                 if at is not None and at < found:
                     found = at
             if found < best:
@@ -176,8 +188,8 @@ class Engine:
                         self._settle(market, order, expire(order, at_ms), None, events)
             else:
                 self._run_bar(market, bar, at_ms, orders, events)
-                for level in levels:
-                    if level.symbol == market.symbol and _touch(level, bar, at_ms - 1) == at_ms:
+                for level in (one.within(market, bar) for one in levels if one.symbol == market.symbol):
+                    if _touch(level, bar, at_ms - 1) == at_ms:
                         price = bar.open if at_ms == bar.open_ms else level.price
                         events.append(Event(kind="level", symbol=market.symbol, level_id=level.id, price=price))
             if at_ms == market.end_ms:
