@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 from eventually import eventually
+from fakes.scripted_models import buys
 from fakes.sequence_house import SequenceHouse
 from fakes.told_market import ACCOUNT, FLAT, OPENS_AT, SYMBOL, Told
 from temporalio.client import WorkflowHandle
 
-from trading.orders.models import Leg, OrderReport
+from trading.orders.models import Leg, OrderReport, OrderStatus, OrderType, TimeInForce
 from trading.orders.slicing import Slice
+from trading.playbook import Playbook, first_playbook, revised
+from trading.policy.model import Policy
+from trading.policy.table import changed
 from trading.risk.models import Mode
 from workflows.account_desk import AccountDesk
 from workflows.names import QueueRole, Update, execution_workflow
@@ -24,6 +28,26 @@ from workflows.protocol import ExecutionRequest, GatePassage, ModeChange
 pytestmark = pytest.mark.temporal
 OpenHouse = Callable[..., Awaitable[SequenceHouse]]
 QUARTER = timedelta(minutes=15)
+
+
+FINE = {"slice_volume_fraction": "0.0001", "slice_most": 3, "slice_window_s": 1800}
+"""Seven million trade in an hour here: what is above 700 USD is cut, so that a small account has slices."""
+
+
+def playbook_with(**terms: Any) -> Playbook:
+    return revised(first_playbook(), policy=changed(Policy(), **terms))
+
+
+async def decided(house: SequenceHouse, **speech: Any) -> None:
+    """A decision to buy, with all that lives on after it settled."""
+    house.primary.say(buys(**speech))
+    house.secondary.say(buys(**speech))
+    result = await house.decide()
+    assert [outcome.outcome for outcome in result.summary.outcomes] == ["opened"]
+    for watched in result.watched:
+        house.watched[watched.entity] = watched
+    for entity in result.also:
+        await house.settle(entity)
 
 
 async def started(
@@ -58,6 +82,82 @@ async def started(
         await house.placed()
         await house.settle(handle.id)
     return handle
+
+
+async def test_a_decision_of_a_large_account_is_sent_in_slices_bounded_at_the_venue(open_house: OpenHouse) -> None:
+    house = await open_house(Told(hours=[FLAT] * 4, playbook=playbook_with(**FINE)))
+    await decided(house)
+    await house.play(OPENS_AT + timedelta(minutes=35))
+    sent = [order.request for order in await entries(house)]
+    assert [order.slice_number for order in sent] == [0, 1, 2]
+    assert {(order.type, order.time_in_force, order.beside) for order in sent} == {
+        (OrderType.LIMIT, TimeInForce.IOC, ())
+    }
+    assert all(order.price == order.worst_price for order in sent)
+    state = await house.guard_state()
+    assert state.stop is not None
+    assert state.position - state.stop.quantity < Decimal("0.00001"), "one stop for what all of them brought"
+    await eventually(lambda: nothing_promised(house), what="the release")
+
+
+async def test_a_large_entry_that_rests_shows_a_part(open_house: OpenHouse) -> None:
+    dip = (7000, 7010, 6900, 7000)
+    house = await open_house(Told(hours=[FLAT, dip, dip, dip, dip, FLAT], playbook=playbook_with(**FINE)))
+    await decided(house, entry="6950")
+    (order,) = await entries(house)
+    shown = order.request.iceberg_quantity
+    assert shown is not None
+    assert (order.request.type, order.status) == (OrderType.LIMIT, OrderStatus.NEW), "the venue takes it"
+    assert shown * 3 >= order.request.quantity > shown
+    await house.play(OPENS_AT + timedelta(minutes=119))
+    (order,) = await entries(house)
+    assert order.report is not None
+    assert order.report.executed_quantity == shown, "one part a candle, each at the end of the queue"
+    stop = (await house.guard_state()).stop
+    assert stop is not None
+    assert stop.quantity <= shown, "what has filled is protected while the rest waits"
+    await house.play(OPENS_AT + timedelta(hours=5))
+    (order,) = await entries(house)
+    assert order.status is OrderStatus.FILLED
+
+
+async def test_post_only_rests_and_is_refused_where_it_would_take(open_house: OpenHouse) -> None:
+    house = await open_house(Told(hours=[FLAT] * 4, playbook=playbook_with(post_only=1)))
+    await decided(house, entry="6950")
+    (order,) = await entries(house)
+    assert (order.request.type, order.status) == (OrderType.LIMIT_MAKER, OrderStatus.NEW)
+    permit = await house.permit(name="taker")
+    taking = house.entry(permit, type=OrderType.LIMIT_MAKER, price=Decimal(7005), time_in_force=None)
+    handle = await house.execute(permit, taking)
+    await house.placed()
+    await house.play(OPENS_AT + timedelta(minutes=1))
+    report = await handle.result()
+    assert report.status in {OrderStatus.REFUSED, OrderStatus.EXPIRED, OrderStatus.REJECTED}
+    assert report.executed_quantity == 0
+
+
+async def test_a_sliced_campaign_is_one_history_whether_its_workers_remember_or_not(open_house: OpenHouse) -> None:
+    """Without a cache every workflow task begins at the first event, as after a kill."""
+    digests = []
+    for options in ({}, {"max_cached_workflows": 0}):
+        house = await open_house(
+            Told(
+                hours=[FLAT] * 30,
+                playbook=playbook_with(**FINE),
+                ledger="sliced",
+                accounts_open=False,
+                desks=False,
+                coordinated=False,
+            ),
+            **options,
+        )
+        house.primary.say(buys())
+        house.secondary.say(buys())
+        result = await (await house.start_campaign(hours=6, decide_every_h=3)).result()
+        assert result.reconciliation.differences == ()
+        assert [order.request.slice_number for order in await entries(house)][:3] == [0, 1, 2]
+        digests.append(await house.store.digest(house.realm))
+    assert digests[0] == digests[1]
 
 
 async def entries(house: SequenceHouse) -> list[Any]:
