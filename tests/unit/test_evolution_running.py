@@ -76,12 +76,10 @@ def test_weeks_one_after_another_are_the_long_run(name: str) -> None:
     assert len(mine) == len(set(mine)), "no trade counts twice"
     carried = any(opened < first + timedelta(days=7 * week) < closed for opened, closed in mine for week in range(1, 6))
     assert carried or name not in CARRYING, "positions that lived over a week's end are among them"
-    same = len(set(mine) & set(long))
-    assert same >= 0.85 * len(long), "only the gate's memory begins anew with a run"
+    assert mine == long
     assert [day for day, _ in together.daily_returns] == [day for day, _ in whole.record.daily_returns]
-    if mine == long:
-        gap = abs(together.equity[-1] - whole.record.equity[-1])
-        assert gap < Decimal("0.001"), "only the size differs: each run that goes on has fresh capital"
+    gap = abs(together.equity[-1] - whole.record.equity[-1])
+    assert gap < Decimal("0.001"), "only the size differs: each run that goes on has fresh capital"
 
 
 @pytest.mark.parametrize("name", NAMES)

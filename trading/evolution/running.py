@@ -1,15 +1,18 @@
 """What a strategy did between two times over several symbols, week after week, as one record (C11).
 
 A week counts the closes from its start (included) to its end (not included): days by the equity at these closes, trades
-by their exit. A position that is open at the end goes on: the next run begins at the close at which it was decided,
-with fresh capital, and only what lies in the new week is counted. So each trade counts once, in the week it closed in.
-The gate's memory (peak, day, closed trades) begins with each run too, so now and then a week takes or leaves a trade
-that one long run would not.
+by the close of the candle that they were sold in. A position that is open at the end goes on: the next run begins at
+the close at which it was decided, and only what lies in the new week is counted. So each trade counts once.
+
+Two things begin anew with each run and may differ from one long run: the capital, so that quantities are others and
+returns differ by their rounding to the venue's step; and the gate's memory (peak, entries and start of the day), so
+that a loss limit that one long run has reached does not hold a later week back.
 The account is split evenly: a day's return is the mean over the symbols.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -70,7 +73,11 @@ def first_decision(plan: BacktestPlan) -> datetime:
 
 
 def cut(result: BacktestResult, *, start: datetime, end: datetime) -> Record:
-    """The part of a run whose closes lie from `start` to `end` (not included); trades by their exit."""
+    """The part of a run whose closes lie from `start` to `end` (not included).
+
+    A trade counts at the close of the candle it was sold in: what was sold in the candle that closes at `end` is not
+    known before it, and the next run counts it.
+    """
     base = result.capital_usd
     ends: dict[datetime, Decimal] = {}
     for at, equity in zip(result.closes, result.equity, strict=True):
@@ -89,7 +96,7 @@ def cut(result: BacktestResult, *, start: datetime, end: datetime) -> Record:
         trades=tuple(
             TradeReturn(entry_at=trade.entry_at, exit_at=trade.exit_at, return_fraction=trade.return_fraction)
             for trade in result.trades
-            if start <= trade.exit_at < end
+            if start <= result.closes[bisect_left(result.closes, trade.exit_at)] < end
         ),
         daily_returns=tuple(daily),
     )
