@@ -71,6 +71,43 @@ def test_the_records_of_a_kept_home_can_be_read(plain: Said) -> None:
     assert len(orders.answer["orders"]) == plain.answer["orders"]
 
 
+def read(plain: Said, *words: str) -> Said:
+    said = perennial(plain.home / "home", *words, "--realm", plain.answer["realm"])
+    assert said.code == 0, said.err
+    return said
+
+
+def test_what_was_learnt_in_a_kept_home_can_be_read(plain: Said) -> None:
+    assert plain.answer["model_knows_period"] is False, "rules have read nothing"
+    pool = read(plain, "pool", "list", "--json").answer
+    assert {row["origin"] for row in pool["strategies"]} >= {"preset"}
+    shown = read(plain, "pool", "show", "breakout").out
+    assert "2024-W04" in shown
+    remembered = read(plain, "memory", "list", "--json").answer["memory"]
+    assert len(remembered) == 20
+    item = read(plain, "memory", "show", remembered[0]["id"], "--json").answer
+    assert item["text"] == remembered[0]["text"]
+    assert "proposals" in read(plain, "proposals", "list", "--json").answer
+
+
+@pytest.mark.parametrize(
+    ("kind", "date", "headings"),
+    [
+        ("daily", "2024-01-28", ["Closed trades", "Changes"]),
+        ("weekly", "2024-01-28", ["Strategies", "Variants and walk-forward", "Growth of the pool"]),
+        ("monthly", "2024-01-31", ["Proposals to people", "Strategies", "Evolution"]),
+    ],
+)
+def test_a_kept_home_tells_its_periods_on_one_page_each(plain: Said, kind: str, date: str, headings: list[str]) -> None:
+    made = read(plain, "report", kind, "--date", date, "--json").answer
+    page = Path(made["html"]).read_text(encoding="utf-8")
+    assert [heading for heading in headings if f"<h2>{heading}</h2>" not in page] == []
+    assert page.count("<svg") >= 2, "equity and drawdown"
+    assert "src=" not in page
+    if kind == "daily":
+        assert "The day&#39;s review, made under playbook" in page
+
+
 KNOWN_AT = datetime(2024, 1, 25, 12, tzinfo=UTC)
 """A noon after the crash, with positions open."""
 
