@@ -12,7 +12,7 @@ from eventually import eventually
 from fakes.sequence_house import SequenceHouse
 from fakes.told_market import ACCOUNT, FLAT, OPENS_AT, SYMBOL, Told
 
-from activities.exchange.port import VenueAnswer
+from activities.exchange.port import ClockEvent, VenueAnswer
 from trading.orders.models import OrderStatus, OrderType, OutcomeClass, Side, VenueOrder
 from trading.orders.wishes import ExitPlan, Resolution, Verdict
 from workflows.names import Signal, Update
@@ -223,3 +223,34 @@ async def is_frozen(house: SequenceHouse, client_order_id: str) -> bool:
 async def is_protected(house: SequenceHouse) -> bool:
     state: GuardState = await house.guard_state()
     return state.is_protected and state.target is not None
+
+
+@pytest.mark.parametrize("killed_as", [OrderStatus.EXPIRED, OrderStatus.EXPIRED_IN_MATCH])
+@pytest.mark.parametrize("takes_lists", [True, False])
+async def test_a_protection_that_the_venue_killed_is_put_back_by_the_saga(
+    open_house: OpenHouse, takes_lists: bool, killed_as: OrderStatus
+) -> None:
+    """The venue may expire a resting stop (self-trade prevention, maintenance): what it held is naked until it is."""
+    house = await open_house(Told(takes_lists=takes_lists))
+    await house.bought(stop="6800", target="7400", plan=PLAN)
+    state = await house.guard_state()
+    assert state.stop is not None
+    killed, find = state.stop, house.exchange.find
+    await house.exchange.cancel(killed.key, list_client_order_id=killed.list_client_order_id)
+
+    async def expired(key: Any) -> Any:
+        found = await find(key)
+        return found and (found.model_copy(update={"status": killed_as}) if key == killed.key else found)
+
+    house.exchange.find = expired  # type: ignore[method-assign]
+    assert await resting(house) == {}
+    told = ClockEvent(kind="order", symbol=SYMBOL, account=ACCOUNT, client_order_id=killed.client_order_id)
+    await house.settle(house.guard().id, told)
+    after = await house.guard_state()
+    assert after.exits[killed.client_order_id].status is killed_as
+    assert after.is_protected
+    rests = await resting(house)
+    assert set(rests) == {OrderType.STOP_LOSS, *((OrderType.LIMIT_MAKER,) if takes_lists else ())}
+    stop = rests[OrderType.STOP_LOSS]
+    assert (stop.client_order_id != killed.client_order_id, stop.stop_price) == (True, Decimal(6800))
+    assert stop.quantity == killed.quantity
