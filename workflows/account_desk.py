@@ -8,14 +8,15 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from workflows.hands import TakenByHand
-    from workflows.names import PLAYBOOK, Signal, Update
+    from workflows.names import Signal, Update
     from workflows.permits import GivesPermits
-    from workflows.protocol import DeskRequest, DeskState, ModeChange, ModeChanged, PlaybookNews, Tick
+    from workflows.protocol import DeskRequest, DeskState, ModeChange, ModeChanged, Tick
+    from workflows.teaching import TaughtByPeople
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
-class AccountDesk(TakenByHand, GivesPermits):
-    """One account from its first permit to its closing: permits, breakers and hands each have a file.
+class AccountDesk(TakenByHand, TaughtByPeople, GivesPermits):
+    """One account from its first permit to its closing: permits, breakers, hands and lessons each have a file.
 
     What lives here is what the ledger cannot know yet: permits that were given, and the mode that people chose.
     """
@@ -37,6 +38,7 @@ class AccountDesk(TakenByHand, GivesPermits):
             if self._time.is_asked:  # what it was told before the tick is done within it
                 await workflow.wait_condition(workflow.all_handlers_finished, timeout_summary="what was told")
             await self._run_errands()
+            await self._tell_playbooks()
             await self._answer_tick()
         await workflow.wait_condition(workflow.all_handlers_finished)
         if not self._closing:
@@ -51,11 +53,6 @@ class AccountDesk(TakenByHand, GivesPermits):
     def _check_change(self, change: ModeChange) -> None:
         if not change.reason.strip() or not change.who.strip():
             raise ApplicationError("a change of mode names who and why: both must be given", type="ReasonMissing")
-
-    @workflow.signal(name=Signal.PLAYBOOK, description="Another playbook is active: its limits bind the next wish")
-    def playbook(self, news: PlaybookNews) -> None:
-        self._playbook_hash = news.playbook_hash
-        workflow.upsert_search_attributes([PLAYBOOK.value_set(news.version)])
 
     @workflow.signal(name=Signal.TICK, description="Market time moved, and the desk has somebody to tell")
     def tick(self, tick: Tick) -> None:

@@ -35,7 +35,8 @@ class DeskBook:
         self._closing = False
 
     def _has_to_act(self) -> bool:
-        has_errands = self._state is not None and bool(self._state.errands)
+        state = self._state
+        has_errands = state is not None and bool(state.errands or state.playbook_errands)
         has_news = has_errands or self._time.has_tick
         return self._closing or has_news or workflow.info().is_continue_as_new_suggested()
 
@@ -162,7 +163,7 @@ class DeskBook:
         if self._state is not None:
             state = self._state
             workflow.set_current_details(
-                desk_story(state.exposure, policy=self._policy, mode_because=state.mode_because)
+                desk_story(state.exposure, policy=self._policy, mode_because=state.mode_because, taught=state.taught)
             )
 
 

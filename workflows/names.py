@@ -98,6 +98,8 @@ class Update(StrEnum):
     FLATTEN = "flatten"
     RESOLVE = "resolve"
     LIFT = "lift"
+    TEACH = "teach"
+    SET_THRESHOLD = "set_threshold"
 
 
 class Signal(StrEnum):
@@ -126,6 +128,8 @@ class Signal(StrEnum):
     MANUAL = "manual"
     HALT = "halt"
     FLATTEN = "flatten"
+    TEACH = "teach"
+    SET_THRESHOLD = "set_threshold"
     APPROVE = "approve"
     REJECT = "reject"
     MODIFY = "modify"

@@ -249,6 +249,33 @@ class Lift(Contract):
     reason: str = ""
 
 
+class Lesson(Contract):
+    """A person's principle for the agent: one sentence (C14)."""
+
+    operation_id: str = ""
+    text: str = ""
+    who: str = ""
+    reason: str = ""
+
+
+class Threshold(Contract):
+    """A person's value for one threshold of the policy; one that loosens is taken only with `approve_loosening`."""
+
+    operation_id: str = ""
+    name: str = ""
+    value: str = ""
+    who: str = ""
+    reason: str = ""
+    approve_loosening: bool = False
+
+
+class PlaybookErrand(Contract):
+    """What a desk still has to tell other desks and the watch."""
+
+    accounts: tuple[str, ...]
+    news: PlaybookNews
+
+
 class HandDone(Contract):
     """What came of a person's hand: the keys of the command line's contract."""
 
@@ -279,6 +306,8 @@ class DeskState(Contract):
     hands: dict[str, HandDone] = Field(default_factory=dict)
     errands: tuple[Errand, ...] = ()
     told: tuple[str, ...] = Field(default=(), description="guards told since the last tick, for who ticks")
+    playbook_errands: tuple[PlaybookErrand, ...] = ()
+    taught: str = Field(default="", description="what people taught last through this desk, or why it was not taken")
     mode_because: str = Field(default="", description="who set the mode, and why")
     lowered: str = Field(default="", description="the newest operation that lowered holdings to the safe level")
 

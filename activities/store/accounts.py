@@ -191,6 +191,11 @@ class AccountRows:
             used = (await connection.execute(found)).scalars()
             return tuple(sorted({permit for permit in used if permit is not None}))
 
+    async def accounts(self, realm: str) -> tuple[str, ...]:
+        names = select(AccountRow.account).where(AccountRow.realm == realm).order_by(AccountRow.account)
+        async with self._database.read() as connection:
+            return tuple((await connection.execute(names)).scalars())
+
     async def write_gate(self, realm: str, account: str, *, mode: Mode, epoch: int, reason: str, who: str) -> None:
         now = datetime.now(UTC)
         values = {"realm": realm, "account": account, "mode": mode.value, "epoch": epoch, "reason": reason, "who": who}

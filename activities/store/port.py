@@ -254,6 +254,10 @@ class Protections(Protocol):
         """All of the realm, the newest first, lifted and ended ones included."""
         ...
 
+    async def known_market_time(self, realm: str) -> datetime | None:
+        """The newest market time of which the realm has a record: a decision, an equity, a protection."""
+        ...
+
 
 class Decisions(Protocol):
     """Decision cards, from their opening to their end."""

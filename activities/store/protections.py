@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import RowMapping, bindparam, select, update
+from sqlalchemy import RowMapping, bindparam, func, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.engine import Database
 from activities.store.port import KeptProtection
-from activities.store.tables import AuditRow, ProtectionRow
+from activities.store.tables import AuditRow, DecisionRow, EquityRow, ProtectionRow
 from trading.risk.models import Protection
 
 _STANDING = (
@@ -70,6 +70,16 @@ class ProtectionRows:
             )
             for row in rows
         )
+
+    async def known_market_time(self, realm: str) -> datetime | None:
+        newest = union_all(
+            select(func.max(DecisionRow.as_of).label("at")).where(DecisionRow.realm == realm),
+            select(func.max(EquityRow.as_of)).where(EquityRow.realm == realm),
+            select(func.max(ProtectionRow.since)).where(ProtectionRow.realm == realm),
+        )
+        async with self._database.read() as connection:
+            times = (await connection.execute(newest)).scalars().all()
+        return max((at for at in times if at is not None), default=None)
 
     async def _note(
         self, connection: AsyncConnection, realm: str, account: str, entry_id: str, what: str, who: str, reason: str

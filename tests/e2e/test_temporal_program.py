@@ -106,8 +106,10 @@ def test_a_schedule_is_paused_triggered_and_backfilled_and_its_proposals_answere
         seat.lasting.home, "modify", ids["threshold"], "--value", "7", "--reason", "all of it", "--json"
     )
     assert (refused.code, refused.answer["state"]) == (1, "open")
-    assert "modified" in seat.runs("workflow update execute", THRESHOLD=ids["threshold"])
-    seat.runs("workflow signal", PRINCIPLE=ids["principle"])
+    assert "modified" in seat.runs(
+        "workflow update execute --workflow-id simulated/proposals", THRESHOLD=ids["threshold"]
+    )
+    seat.runs("workflow signal --workflow-id simulated/proposals", PRINCIPLE=ids["principle"])
     ended = eventually_now(lambda: None if asked() else _rows(seat), timeout_s=30, what="the answers")
     assert {row["kind"]: (row["status"], row["who"]) for row in ended} == {
         "threshold": ("modified", "anna"),
@@ -140,5 +142,14 @@ def test_knowledge_and_a_looser_limit_are_a_persons_word(seat: Seat) -> None:
     assert "--approve-loosening" in looser.err
     for words in (("set", "luck", "7", "--reason", "x"), ("set", "max_trade_fraction", "many", "--reason", "x")):
         assert perennial(seat.lasting.home, "playbook", *words).is_one_sentence, words
+    assert "true" in seat.runs("workflow update execute --workflow-id simulated/desk")
+    seat.runs("workflow signal --workflow-id simulated/desk")
+    eventually_now(lambda: _collar(seat) == "0.003", timeout_s=30, what="the threshold by signal")
     audited = seat.answer("audit", "list", "--subject", "playbook")["audit"]
+    assert ("anna", "thin books") in {(row["who"], row["reason"]) for row in audited}
     assert ("anna", "sleep") in {(row["who"], row["reason"]) for row in audited}
+
+
+def _collar(seat: Seat) -> str:
+    (active,) = [row for row in seat.answer("playbook", "list")["playbooks"] if row["status"] == "active"]
+    return str(seat.answer("playbook", "show", active["version"])["content"]["policy"]["collar_fraction"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,28 +20,37 @@ Json = Annotated[bool, typer.Option("--json", help="one JSON object as the last 
 
 
 def list_protections(
-    everything: Annotated[bool, typer.Option("--all", help="lifted ones as well")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="lifted and ended ones as well")] = False,
     realm: Annotated[str, typer.Option(help="realm of the records; default: the profile's")] = "",
     json: Json = False,
 ) -> None:
-    """What breakers protect, newest first; one with a time ends by itself at that market time.
+    """What breakers protect now, newest first; one with a time ends by itself at that market time.
+
+    On a replayed market it is now what the newest record of the realm says.
 
     Example: perennial protections list --json
     """
 
     async def read() -> list[dict[str, Any]]:
+        from config.markets import VENUES
+
         settings = settings_or_refusal()
         async with records(settings) as store:
-            kept = await store.protections(realm or settings.realm)
+            of_realm = realm or settings.realm
+            kept = await store.protections(of_realm)
+            now = await store.known_market_time(of_realm)
+            if of_realm == settings.realm and not VENUES[settings.profile].market_is_replayed:
+                now = datetime.now(UTC)
+        ended = {one.protection.id for one in kept if now is not None and not one.protection.holds(now)}
         return [
             {"account": one.account, **one.protection.model_dump(mode="json")}
-            | {"lifted_by": one.lifted_by, "lifted_because": one.lifted_because}
+            | {"lifted_by": one.lifted_by, "lifted_because": one.lifted_because, "ended": one.protection.id in ended}
             for one in kept
-            if everything or one.lifted_by is None
+            if everything or (one.lifted_by is None and one.protection.id not in ended)
         ]
 
     rows = run(read)
-    columns = ("id", "account", "kind", "symbol", "since", "until", "reason", "lifted_by")
+    columns = ("id", "account", "kind", "symbol", "since", "until", "reason", "lifted_by", "ended")
     emit({"protections": rows}, as_json=json, text=table(rows, columns, empty="nothing is protected"))
 
 

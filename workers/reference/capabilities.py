@@ -111,12 +111,11 @@ ROWS: tuple[Capability, ...] = (
         "the monthly workflow and the approval of its proposals",
     ),
     _later(13, "Reflection on the reflection each quarter"),
-    _part(
+    _built(
         14,
-        "People approve, reject and change proposals, pause, halt and flatten accounts, with who and why",
+        "People approve, reject and change proposals, pause, halt and flatten accounts, teach, with who and why",
         "workflows/hands.py",
         "sequences/test_human_hands.py",
-        "knowledge injection and parameter change by hand",
     ),
     _part(
         15,
