@@ -74,7 +74,7 @@ async def test_a_desk_that_goes_on_as_new_keeps_the_playbook_it_was_told_of(
 ) -> None:
     """What the server suggests after thousands of events, suggested here after those of a first wish."""
     house = await open_house(Told())
-    monkeypatch.setattr(workflow.Info, "is_continue_as_new_suggested", _from_event(20, house.desk().id))
+    monkeypatch.setattr(workflow.Info, "is_continue_as_new_suggested", _from_event(45, house.desk().id))
     first_run = (await house.desk().describe()).run_id
     before = await house.reserve(house.wish("first", notional="50000"))
     news = await tightened(house, "0.01")
