@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(default=None, description="PostgreSQL or SQLite; default: SQLite in home")
     temporal_bin: Path | None = Field(default=None, description="the temporal program; default: PATH, cache, download")
     venue_url: str | None = Field(default=None, description="address of the venue; must belong to the profile")
+    market_urls: str = Field(
+        default="", description="further addresses of the venue's market data, comma separated; asked when one fails"
+    )
     market: str = Field(default="crypto", description="market profile")
     zone: str | None = Field(default=None, description="time zone of days and schedules; default: the market's")
     build_id: str = Field(default="local", min_length=1, description="worker deployment build id")
@@ -189,6 +192,7 @@ class Settings(BaseSettings):
     def _venue_belongs_to_profile(self) -> Self:
         if self.venue_url is not None:
             check_venue_host(self.profile, self.venue_url)
+        self.market_addresses()
         return self
 
     @property
@@ -224,6 +228,11 @@ class Settings(BaseSettings):
                 f"profile {self.profile.value} has no default address: set {PREFIX}VENUE_URL to {allowed}"
             )
         return check_venue_host(self.profile, address)
+
+    def market_addresses(self) -> tuple[str, ...]:
+        """The checked addresses of further sources of market data. Raises `VenueHostError`."""
+        names = (name.strip() for name in self.market_urls.split(","))
+        return tuple(check_venue_host(self.profile, name) for name in names if name)
 
     def venue_key(self, account: str) -> VenueKeySettings | None:
         """The key of `account`, or `None` where the venue needs none. Raises `SettingsError` where one is missing."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from config.environment import KEY_PREFIX, venue_keys
 from config.markets import DEFAULT_ACCOUNTS, DEFAULT_SYMBOLS, Profile
+from trading.watching.quality import Answer, SourceQuality
 from workers.doctor.checks import Check, failed, passed, skipped
 from workers.stack.home import attach
 
@@ -36,6 +37,7 @@ async def venue_checks(settings: Settings) -> AsyncIterator[Check]:
             return
         rules = await _rules(exchange)
         yield filters_check(rules)
+        yield await _sources(settings, address, exchange)
         accounts, problem = await _accounts(exchange, settings)
         yield problem or key_check(accounts)
         yield equity_check(rules, accounts)
@@ -55,6 +57,27 @@ def _open(settings: Settings, address: str) -> BinanceExchange:
     from workers.runtime.wiring import open_exchange
 
     return open_exchange(site_of(settings, roles=(), venue_url=address))
+
+
+async def _sources(settings: Settings, address: str, exchange: BinanceExchange) -> Check:
+    """Every source of market data asked once: its score, and how it answered (C64)."""
+    from workers.runtime.starting import site_of
+    from workers.runtime.wiring import open_market
+
+    market = open_market(site_of(settings, roles=(), venue_url=address))
+    try:
+        found = await market.check(DEFAULT_SYMBOLS[0], as_of=await exchange.market_time())
+    finally:
+        await market.aclose()
+    return sources_check(found)
+
+
+def sources_check(found: Sequence[SourceQuality]) -> Check:
+    """Whether a source of market data answers in time with new candles; the others are named."""
+    shown = ", ".join(f"{one.name} {one.last.value if one.last else 'refused'} ({one.score:.2f})" for one in found)
+    if any(one.last is Answer.GOOD for one in found):
+        return passed("exchange.sources", shown)
+    return failed("exchange.sources", f"no source has new candles: {shown}", fix="perennial doctor")
 
 
 async def _clock(exchange: BinanceExchange, address: str) -> Check:

@@ -47,7 +47,7 @@ class Site:
 
     `market_is_replayed` is true for a simulated venue, whose clock is asked instead of the wall's. `report_folder` is
     where period reports are written as files; without one they are kept in the database alone. `knowledge` says until
-    when models have read, by name.
+    when models have read, by name. `market_urls` are further sources of the venue's market data.
     """
 
     realm: str
@@ -69,6 +69,7 @@ class Site:
     grace_s: int = 10
     report_folder: Path | None = None
     knowledge: Mapping[str, datetime] = field(default_factory=dict)
+    market_urls: tuple[str, ...] = ()
 
 
 def chosen_roles(text: str) -> tuple[QueueRole, ...]:

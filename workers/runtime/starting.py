@@ -83,6 +83,7 @@ def site_of(
         codec_active=codec_active,
         codec_keys=codec_keys,
         knowledge=chosen.knowledge(),
+        market_urls=settings.market_addresses(),
     )
 
 

@@ -13,6 +13,7 @@ from workflows.names import QueueRole, exchange_queue, task_queue
 
 if TYPE_CHECKING:
     from activities.exchange.binance import BinanceExchange
+    from activities.market.failover import RankedSources
     from activities.models.port import ChatModel
     from activities.store.open import Store
 
@@ -110,18 +111,12 @@ async def _models(site: Site, store: Store, closing: contextlib.AsyncExitStack) 
 
 
 async def _market(site: Site, store: Store, closing: contextlib.AsyncExitStack) -> Room:
-    from activities.market.binance import BinanceMarketData
     from activities.market.calls import MarketCalls
     from activities.market.watching import MarketWatchCalls
     from activities.planning.binance_listing import BinanceListing
     from activities.planning.surveying import SurveyCalls
 
-    source = BinanceMarketData(
-        venue=site.venue,
-        base_url=site.venue_url,
-        base_timeframe=site.base_timeframe,
-        market_time_is_replayed=site.market_is_replayed,
-    )
+    source = open_market(site)
     closing.push_async_callback(source.aclose)
     listing = BinanceListing(venue=site.venue, base_url=site.venue_url, market_time_is_replayed=site.market_is_replayed)
     closing.push_async_callback(listing.aclose)
@@ -140,14 +135,8 @@ async def _compute(site: Site, store: Store, closing: contextlib.AsyncExitStack)
     from activities.evolution.calls import EvolutionCalls
     from activities.evolution.processes import BenchProcesses
     from activities.evolution.weekly import WeeklyEvolver
-    from activities.market.binance import BinanceMarketData
 
-    source = BinanceMarketData(
-        venue=site.venue,
-        base_url=site.venue_url,
-        base_timeframe=site.base_timeframe,
-        market_time_is_replayed=site.market_is_replayed,
-    )
+    source = open_market(site)
     closing.push_async_callback(source.aclose)
     benches = BenchProcesses()
     closing.push_async_callback(benches.aclose)
@@ -188,6 +177,27 @@ _BUILDERS = {
     QueueRole.COMPUTE: _compute,
     QueueRole.EXCHANGE: _exchange,
 }
+
+
+def open_market(site: Site) -> RankedSources:
+    """The venue's market data over all its sources, the venue's own address first."""
+    from activities.market.binance import BinanceMarketData
+    from activities.market.failover import RankedSources
+
+    return RankedSources(
+        [
+            (
+                address,
+                BinanceMarketData(
+                    venue=site.venue,
+                    base_url=address,
+                    base_timeframe=site.base_timeframe,
+                    market_time_is_replayed=site.market_is_replayed,
+                ),
+            )
+            for address in dict.fromkeys((site.venue_url, *site.market_urls))
+        ]
+    )
 
 
 def open_exchange(site: Site, *, market_clock: Any = None) -> BinanceExchange:
