@@ -6,23 +6,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Self
 
-from pydantic import Field
-
-from trading.contract import Contract, Utc
 from trading.ledger.outcome import position_quantity
-from trading.money import ZERO
-from trading.orders.exits import ExitLevels, Trail, first_target, next_trail, protection, sale
+from trading.orders.exits import protection, sale
 from trading.orders.models import Leg, Lot, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass, Quote
-from trading.orders.wishes import Expect, Guarded, LeaveRequest, ReduceRequest, Resolution
+from trading.orders.price_following import PriceFollowing
+from trading.orders.wishes import Expect, Guarded, LeaveRequest
 
 TARGET = "target"
 TIME_EXIT = "time_exit"
 STOP_REFUSED = "stop_refused"
 STOP_UNFILLED = "stop_unfilled"
-FIRST_TARGET = "first_target"
-
-STOP_FILLS_WITHIN = timedelta(seconds=2)
-"""A stop with a limit that was triggered and is not done after this is cancelled and sold at market (venue.md)."""
 
 REFUSED_SALES = 3
 """So often a sale is tried anew after the venue refused it; then the stop goes back and a person is told."""
@@ -32,84 +25,8 @@ LONGEST_REST = timedelta(hours=1)
 """After refusals the venue is left alone for a minute, then for twice as long each time: a firewall's minute ends."""
 
 
-class GuardState(Contract):
-    """All that a guard carries through continue-as-new.
-
-    `entries` and `exits` hold the newest report of each order by client id; `stop` and `leaving` are the orders at the
-    venue now. The position is what was left before (dust, mostly) and what the reports add up to, net of commission
-    charged in the base asset. `withdrawn` are the entries whose executions were asked to cancel them. `frozen` says why
-    `frozen_order` waits for a person: its fate is unknown. While `retry_at` lies ahead nothing that the venue refused
-    is tried again. `target` rests in one list with the stop where the venue takes both. `trail` is how far the stop
-    has followed the price, `first_target_of` the entry whose first target was sold, `stop_due` the time at which a
-    triggered stop with a limit must be done.
-    """
-
-    opening: Decimal | None = None
-    expected: tuple[Expect, ...] = ()
-    entries: dict[str, OrderReport] = Field(default_factory=dict)
-    exits: dict[str, OrderReport] = Field(default_factory=dict)
-    stop: OrderRequest | None = None
-    target: OrderRequest | None = None
-    trail: Trail | None = None
-    first_target_of: str | None = None
-    stop_due: Utc | None = None
-    leaving: OrderRequest | None = None
-    revision: int = 0
-    reduces: tuple[ReduceRequest, ...] = ()
-    resolutions: tuple[Resolution, ...] = ()
-    lot: Lot | None = None
-    exit_reason: str | None = None
-    frozen: str | None = None
-    as_of: Utc | None = None
-    leave: LeaveRequest | None = None
-    withdraw_because: str | None = None
-    withdrawn: tuple[str, ...] = ()
-    refused_sales: int = 0
-    frozen_order: str | None = None
-    retry_at: Utc | None = None
-    rests: int = 0
-    refuses_stops: bool = False
-
-    @property
-    def position(self) -> Decimal:
-        """Base units held."""
-        return position_quantity(self.entries.values(), self.exits.values()) + (self.opening or ZERO)
-
-    @property
-    def plan(self) -> Expect | None:
-        """The newest entry that filled: its stop, target and time are the position's."""
-        filled = [
-            entry
-            for entry in self.expected
-            if (report := self.entries.get(entry.client_order_id)) and report.executed_quantity > 0
-        ]
-        return filled[-1] if filled else None
-
-    @property
-    def open_entries(self) -> tuple[Expect, ...]:
-        """Entries that may still fill."""
-        return tuple(
-            entry
-            for entry in self.expected
-            if (report := self.entries.get(entry.client_order_id)) is None or not report.is_terminal
-        )
-
-    @property
-    def tradable(self) -> Decimal:
-        """The position as an order can carry it: net of commission, floored to the step, zero where it is dust."""
-        return self.tradable_of(self.position)
-
-    def tradable_of(self, quantity: Decimal) -> Decimal:
-        """What of `quantity`, and of no more than is held, an order can carry."""
-        amount = min(quantity, self.position)
-        if self.plan is None or self.lot is None:
-            return amount
-        return self.lot.tradable(amount, self.plan.stop_price)
-
-    @property
-    def at_the_venue(self) -> tuple[OrderRequest, ...]:
-        """Our exit orders that are not final."""
-        return tuple(order for order in (self.stop, self.target, self.leaving) if order is not None)
+class GuardState(PriceFollowing):
+    """All that a guard carries through continue-as-new, and what its owner has to do next."""
 
     @property
     def is_finished(self) -> bool:
@@ -122,16 +39,6 @@ class GuardState(Contract):
     def is_watched_in_time(self) -> bool:
         """Whether target and time can end the position: it is held, and no sale is on its way."""
         return self.plan is not None and self.leaving is None and self.tradable > 0
-
-    @property
-    def closing_leg(self) -> str:
-        """The leg that sold last; `none` where nothing was sold."""
-        filled = [report.leg.value for report in self.exits.values() if report.executed_quantity > 0]
-        return filled[-1] if filled else "none"
-
-    @property
-    def last_exit_price(self) -> Decimal | None:
-        return next((r.average_price for r in reversed(self.exits.values()) if r.average_price is not None), None)
 
     def reason_to_leave(self, *, now: datetime | None, target_crossed: bool) -> tuple[str, Leg] | None:
         """Why the whole position should be sold now, and as which leg; `None` where it should not, or cannot be."""
@@ -149,23 +56,6 @@ class GuardState(Contract):
         if plan.exit_at is not None and now is not None and now >= plan.exit_at:
             return TIME_EXIT, Leg.EXIT
         return None
-
-    @property
-    def stop_price(self) -> Decimal | None:
-        """Where the stop belongs: at the plan's price, or as far up as it has followed."""
-        plan, trail = self.plan, self.trail
-        if plan is None:
-            return None
-        followed = trail is not None and trail.client_order_id == plan.client_order_id
-        return max(plan.stop_price, trail.stop_price) if followed and trail is not None else plan.stop_price
-
-    @property
-    def levels(self) -> ExitLevels:
-        """What rests at the venue for all that is held."""
-        plan, stop_price = self.plan, self.stop_price
-        assert plan is not None
-        assert stop_price is not None
-        return ExitLevels(stop_price=stop_price, target_price=plan.target_price if plan.terms.oco_allowed else None)
 
     @property
     def is_protected(self) -> bool:
@@ -208,77 +98,11 @@ class GuardState(Contract):
         return self._with(lot=self.lot or quote.lot, expected=expected)
 
     @property
-    def _bought_at(self) -> Decimal | None:
-        plan = self.plan
-        return self.entries[plan.client_order_id].average_price if plan is not None else None
-
-    @property
-    def next_trail(self) -> tuple[Decimal, Trail] | None:
-        """The price that raises the stop next, and the trail from then on."""
-        plan, price = self.plan, self._bought_at
-        if plan is None or price is None:
-            return None
-        mine = self.trail if self.trail is not None and self.trail.client_order_id == plan.client_order_id else None
-        found = next_trail(plan, average_price=price, trail=mine)
-        ended = found is None or (plan.target_price is not None and found[0] >= plan.target_price)
-        return None if ended else found
-
-    @property
-    def first_target(self) -> Decimal | None:
-        """The price at which a share is sold, until it was."""
-        plan, price = self.plan, self._bought_at
-        if plan is None or price is None or self.first_target_of == plan.client_order_id:
-            return None
-        return first_target(plan, average_price=price)
-
-    def followed(self, trail: Trail) -> Self:
-        """The price has come far enough: the stop belongs higher."""
-        return self._with(trail=trail)
-
-    def taking_a_share(self) -> Self:
-        """The first target was reached: its share is to be sold, once. A share or a rest that is dust is not."""
-        plan = self.plan
-        assert plan is not None
-        share = self.tradable * plan.terms.plan.first_target_share
-        taken = self._with(first_target_of=plan.client_order_id)
-        if self.tradable_of(share) == 0 or self.tradable_of(self.position - share) == 0:
-            return taken
-        wish = ReduceRequest(
-            request_id=f"{plan.client_order_id}:{FIRST_TARGET}",
-            decision_id=plan.decision_id,
-            quantity=share,
-            reason=FIRST_TARGET,
-        )
-        return taken._with(reduces=(*self.reduces, wish))
-
-    @property
-    def limits_its_stop(self) -> bool:
-        """Whether the stop, once triggered, may stay unfilled."""
-        return self.stop is not None and self.stop.type is OrderType.STOP_LOSS_LIMIT
-
-    def triggered(self, now: datetime) -> Self:
-        """The price has reached a stop with a limit: it has two seconds to be done."""
-        return self if self.stop_due is not None else self._with(stop_due=now + STOP_FILLS_WITHIN)
-
-    @property
     def to_withdraw(self) -> tuple[Expect, ...]:
         """Entries whose execution must be asked to cancel, and was not yet."""
         if self.leave is None and self.withdraw_because is None:
             return ()
         return tuple(entry for entry in self.open_entries if entry.client_order_id not in self.withdrawn)
-
-    @property
-    def frozen_ids(self) -> tuple[str, ...]:
-        """The orders that wait for a person's word."""
-        reports = (*self.entries.values(), *self.exits.values())
-        return tuple(report.client_order_id for report in reports if report.status is OrderStatus.FROZEN)
-
-    def is_frozen(self, client_order_id: str) -> bool:
-        return client_order_id in self.frozen_ids
-
-    def execution_of(self, client_order_id: str) -> str | None:
-        """The workflow that follows the entry of this id, where it is one of ours."""
-        return next((one.execution for one in self.expected if one.client_order_id == client_order_id), None)
 
     def expecting(self, entry: Expect) -> Self:
         """An entry is about to be sent; told twice, it is one."""
@@ -417,9 +241,6 @@ class GuardState(Contract):
         """A sale at market under a client id that was never used before: the revision grows with each exit."""
         order = sale(whose, leg=leg, decision=decision, quantity=quantity, revision=self.revision, now=now)
         return self._with(revision=self.revision + 1), order
-
-    def _with(self, **changes: object) -> Self:
-        return self.model_copy(update=changes)
 
 
 def _alone(report: OrderReport) -> OrderReport:
