@@ -7,7 +7,7 @@ operator's pause or note. Overlap is SKIP everywhere; how late a missed start ma
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from temporalio.client import (
     ScheduleBackfill,
     ScheduleCalendarSpec,
     ScheduleHandle,
+    ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleRange,
@@ -31,6 +32,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from config.markets import DEFAULT_ACCOUNTS, DEFAULT_SYMBOLS, MARKETS, MarketProfile
 from trading.planning.hours import MarketHours
+from trading.playbook import from_json
+from trading.policy.model import Policy
 from workflows.names import TASK_TIMEOUT, QueueRole, task_queue, watch_workflow
 from workflows.options import labels
 from workflows.periods import ALL_ACCOUNTS, PeriodKind, PeriodRequest, schedule_id
@@ -39,7 +42,10 @@ from workflows.protocol import WatchRequest
 if TYPE_CHECKING:
     from datetime import time
 
+    from activities.store.open import Store
     from config.settings import Settings
+
+USUAL_RECONCILIATION = timedelta(minutes=Policy().reconcile_every_minutes)
 
 SUNDAY = 0
 """Temporal counts the days of the week from Sunday."""
@@ -63,14 +69,15 @@ class ScheduleRow:
     months: tuple[int, ...] = ()
     jitter: timedelta = timedelta(0)
     ends_within: timedelta | None = None
-    every_hour: bool = False
+    every: timedelta | None = None
+    """Again and again after so long, counted from midnight UTC; `at` and days are without meaning then."""
 
     def calendar(self) -> ScheduleCalendarSpec:
         """When, in the zone of the market profile."""
         fields: dict[str, Any] = {
             "second": [ScheduleRange(self.at.second)],
             "minute": [ScheduleRange(self.at.minute)],
-            "hour": [ScheduleRange(0, 23) if self.every_hour else ScheduleRange(self.at.hour)],
+            "hour": [ScheduleRange(self.at.hour)],
             "comment": self.summary,
         }
         if self.days_of_week:
@@ -81,8 +88,15 @@ class ScheduleRow:
             fields["month"] = [ScheduleRange(month) for month in self.months]
         return ScheduleCalendarSpec(**fields)
 
+    def spec(self, zone: str) -> ScheduleSpec:
+        """When, as the service is told it."""
+        jitter = self.jitter or None
+        if self.every is not None:
+            return ScheduleSpec(intervals=[ScheduleIntervalSpec(every=self.every)], jitter=jitter)
+        return ScheduleSpec(calendars=[self.calendar()], jitter=jitter, time_zone_name=zone)
 
-def rows_of(market: MarketProfile) -> tuple[ScheduleRow, ...]:
+
+def rows_of(market: MarketProfile, *, reconcile_every: timedelta = USUAL_RECONCILIATION) -> tuple[ScheduleRow, ...]:
     """Every schedule of a realm on this market, whether or not its workflow is there yet (architecture §3)."""
     session = timedelta(
         hours=market.session_start_at.hour - market.plan_at.hour,
@@ -137,10 +151,10 @@ def rows_of(market: MarketProfile) -> tuple[ScheduleRow, ...]:
             kind=PeriodKind.MAINTENANCE,
             workflow="Maintenance",
             at=market.review_at,
-            every_hour=True,
+            every=reconcile_every,
             catch_up=timedelta(minutes=30),
             jitter=timedelta(seconds=30),
-            summary="ledger against venue, every hour",
+            summary="ledger against venue, as often as policy says",
         ),
     )
 
@@ -158,10 +172,12 @@ class Plant:
     usual: tuple[str, ...] = ()
     market_is_replayed: bool = False
     workflows: Collection[str] = field(default_factory=frozenset)
+    reconcile_every: timedelta = USUAL_RECONCILIATION
 
     def rows(self) -> tuple[ScheduleRow, ...]:
         """The rows whose workflow is registered."""
-        return tuple(row for row in rows_of(self.market) if row.workflow in self.workflows)
+        rows = rows_of(self.market, reconcile_every=self.reconcile_every)
+        return tuple(row for row in rows if row.workflow in self.workflows)
 
     def row(self, name: str) -> ScheduleRow:
         """The row of a schedule's short or full id."""
@@ -232,7 +248,7 @@ def schedule_of(plant: Plant, row: ScheduleRow) -> Schedule:
             static_summary=row.summary,
             typed_search_attributes=labels(realm=plant.realm, accounts=plant.accounts),
         ),
-        spec=ScheduleSpec(calendars=[row.calendar()], jitter=row.jitter or None, time_zone_name=plant.zone),
+        spec=row.spec(plant.zone),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=row.catch_up),
     )
 
@@ -260,6 +276,13 @@ async def start_watch(plant: Plant) -> None:
         static_summary="watch of the market",
         search_attributes=labels(realm=plant.realm, accounts=plant.accounts),
     )
+
+
+async def under_policy(plant: Plant, store: Store) -> Plant:
+    """The plant with the intervals of the realm's active playbook."""
+    active = await store.active_playbook(plant.realm)
+    policy = from_json(await store.get(active.content_hash)).policy
+    return replace(plant, reconcile_every=timedelta(minutes=policy.reconcile_every_minutes))
 
 
 async def apply(plant: Plant) -> list[dict[str, str]]:

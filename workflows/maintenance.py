@@ -1,4 +1,4 @@
-"""Every hour outside campaigns: is the ledger still what the venue says? It changes nothing at the venue."""
+"""Again and again outside campaigns: is the ledger still what the venue says? It changes nothing at the venue."""
 
 from __future__ import annotations
 
@@ -35,13 +35,16 @@ class Maintenance:
         )
         if found.differences:
             workflow.logger.error("the ledger is not what the venue says: %s", found.differences)
-        return PeriodDone(kind=PeriodKind.MAINTENANCE, period=_hour(as_of))
+        return PeriodDone(kind=PeriodKind.MAINTENANCE, period=_minute(as_of))
 
     async def _reconciled(self, request: PeriodRequest) -> Reconciliation:
         return await workflow.execute_activity_method(
             ReconcileCalls.reconcile,
             ReconcileRequest(
-                realm=request.realm, venue=request.venue, accounts=request.accounts, symbols=request.symbols
+                realm=request.realm,
+                venue=request.venue,
+                accounts=request.accounts,
+                symbols=tuple(dict.fromkeys((*request.symbols, *request.usual))),
             ),
             **at(exchange_queue(request.realm, request.venue), "ledger against venue", CLOCK_CALL),
         )
@@ -62,5 +65,5 @@ class Maintenance:
         )
 
 
-def _hour(at_: datetime) -> str:
-    return f"{at_:%Y-%m-%dT%H}"
+def _minute(at_: datetime) -> str:
+    return f"{at_:%Y-%m-%dT%H:%M}"

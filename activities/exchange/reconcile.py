@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from temporalio import activity
 
-from activities.exchange.port import Exchange, RealmRefused
-from activities.exchange.translation import venue_call
+from activities.exchange.port import Exchange, RealmRefused, VenueRefused
+from activities.exchange.translation import INVALID_SYMBOL, venue_call
 from activities.store.port import Intent, LedgerReader
 from trading.contract import Contract
 from trading.ledger.differences import (
@@ -25,7 +25,10 @@ BEAT_EVERY_S = 0.4
 
 
 class ReconcileRequest(Contract):
-    """`symbols` are looked at for every account, and with them every symbol in its ledger."""
+    """`symbols` are looked at for every account, and with them every symbol in its ledger.
+
+    Orders of other clients are seen in these only; one that the venue does not list and we never traded is left out.
+    """
 
     realm: str
     venue: str
@@ -96,8 +99,8 @@ class ReconcileCalls:
 
     async def _both(self, request: ReconcileRequest, account: str) -> tuple[LedgerView, VenueView]:
         ours = await self._ledger(request.realm, account)
-        symbols = sorted({*request.symbols, *(order.symbol for order in ours.orders)})
-        return ours, await self._venue(account, symbols)
+        traded = frozenset(order.symbol for order in ours.orders)
+        return ours, await self._venue(account, sorted({*request.symbols, *traded}), traded=traded)
 
     async def _ledger(self, realm: str, account: str) -> LedgerView:
         intents = await self._reader.ledger_orders(realm, account)
@@ -109,11 +112,16 @@ class ReconcileCalls:
             positions=await self._reader.positions(realm, account),
         )
 
-    async def _venue(self, account: str, symbols: list[str]) -> VenueView:
+    async def _venue(self, account: str, symbols: list[str], *, traded: frozenset[str]) -> VenueView:
         orders: list[VenueOrder] = []
         fills: list[Fill] = []
         for symbol in symbols:
-            orders += await self._exchange.orders(account, symbol)
+            try:
+                orders += await self._exchange.orders(account, symbol)
+            except VenueRefused as refused:
+                if refused.code == INVALID_SYMBOL and symbol not in traded:
+                    continue  # one of the profile's symbols that this venue does not list
+                raise
             fills += await self._exchange.fills(account, symbol)
         told = await self._exchange.account(account)
         return VenueView(account=account, orders=tuple(orders), fills=tuple(fills), balances=told.balances)

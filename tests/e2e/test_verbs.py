@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import shutil
@@ -9,8 +10,10 @@ import sqlite3
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from command_line import Lasting, Said, perennial
+from fakes.another_client import ordered
 
 from workers.cli.main import VERBS
 from workers.cli.place import MARKET_FILE
@@ -82,6 +85,24 @@ def test_what_is_unknown_is_one_sentence(lasting: Lasting) -> None:
     ended = perennial(lasting.home, "decisions", "show", "d-unknown")
     assert ended.is_one_sentence, ended.err
     assert "decision 'd-unknown' is unknown here" in ended.err
+
+
+def test_an_order_of_another_client_is_adopted_by_the_verb(lasting: Lasting) -> None:
+    asyncio.run(ordered(httpx.AsyncHTTPTransport(), "web_7", at=str(lasting.addresses["exchange"]), quantity="0.01"))
+    found = perennial(lasting.home, "reconcile", "--json").answer
+    assert (found["differences"], found["foreign_orders"]) == ([], ["web_7"])
+    words = ("adopt", "web_7", "--reason", "bought on the phone", "--who", "me", "--json")
+    done = perennial(lasting.home, *words)
+    assert done.code == 0, done.err + done.out
+    assert (done.answer["accepted"], done.answer["target"]) == (True, "web_7")
+    assert perennial(lasting.home, "reconcile", "--json").answer["foreign_orders"] == []
+    (entry,) = perennial(lasting.home, "audit", "list", "--subject", "web_7", "--json").answer["audit"]
+    assert (entry["what"], entry["who"], entry["reason"]) == ("adopt", "me", "bought on the phone")
+    nobody = perennial(lasting.home, "adopt", "web_8", "--reason", "x", "--json")
+    assert (nobody.code, nobody.answer["state"]) == (1, "foreign")
+    settled = perennial(lasting.home, "resolve", "web_7", "--as", "absent", "--reason", "x", "--json")
+    assert settled.is_one_sentence, settled.err
+    assert "not frozen" in settled.err
 
 
 def test_a_home_has_one_owner(lasting: Lasting) -> None:

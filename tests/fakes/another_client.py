@@ -13,13 +13,15 @@ from fakes.told_market import ACCOUNT, SYMBOL
 
 from activities.exchange.binance_session import simulated_credential
 
+VENUE = "http://venue"
 
-async def asked(transport: httpx.ASGITransport, method: str, path: str, **fields: str) -> Any:
+
+async def asked(transport: httpx.AsyncBaseTransport, method: str, path: str, *, at: str = VENUE, **fields: str) -> Any:
     """One signed request; its answer. Raises `AssertionError` where the venue refuses it."""
     credential = simulated_credential(ACCOUNT)
     text = urlencode({**fields, "recvWindow": "5000", "timestamp": str(int(time.time() * 1000))})
     signature = hmac.new(credential.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-    async with httpx.AsyncClient(transport=transport, base_url="http://venue") as client:
+    async with httpx.AsyncClient(transport=transport, base_url=at) as client:
         answer = await client.request(
             method,
             f"{path}?{text}&signature={signature}",
@@ -29,12 +31,12 @@ async def asked(transport: httpx.ASGITransport, method: str, path: str, **fields
     return answer.json()
 
 
-async def ordered(transport: httpx.ASGITransport, name: str, **fields: str) -> Any:
+async def ordered(transport: httpx.AsyncBaseTransport, name: str, **fields: str) -> Any:
     """An order under a client id of its own making; a market buy of 0.1 unless told otherwise."""
     usual = {"symbol": SYMBOL.replace("/", ""), "side": "BUY", "type": "MARKET", "quantity": "0.1"}
     return await asked(transport, "POST", "/api/v3/order", **usual | {"newClientOrderId": name} | fields)
 
 
-async def cancelled(transport: httpx.ASGITransport, name: str) -> Any:
+async def cancelled(transport: httpx.AsyncBaseTransport, name: str) -> Any:
     fields = {"symbol": SYMBOL.replace("/", ""), "origClientOrderId": name}
     return await asked(transport, "DELETE", "/api/v3/order", **fields)

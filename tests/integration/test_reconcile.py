@@ -9,7 +9,7 @@ from store_rows import NOON, REALM, D, a_fill, a_prepared, a_request, a_venue_or
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.exchange.port import RealmRefused, VenueUnavailable
+from activities.exchange.port import RealmRefused, VenueRefused, VenueUnavailable
 from activities.exchange.reconcile import ReconcileCalls, ReconcileRequest
 from activities.store.open import Store
 from trading.ledger.balances import balances
@@ -84,6 +84,20 @@ async def test_a_fill_that_we_missed_is_found(traded: tuple[Store, BookOfAVenue]
         "invariant_quantity",
         "invariant_ids",
     ]
+
+
+async def test_a_symbol_that_the_venue_does_not_list_is_left_out(traded: tuple[Store, BookOfAVenue]) -> None:
+    store, venue = traded
+    orders = venue.orders
+
+    async def listed(account: str, symbol: str) -> tuple[VenueOrder, ...]:
+        if symbol == "DOGE/USDT":
+            raise VenueRefused("Invalid symbol.", code=-1121)
+        return await orders(account, symbol)
+
+    venue.orders = listed  # type: ignore[method-assign]
+    wider = REQUEST.model_copy(update={"symbols": ("BTC/USDT", "DOGE/USDT")})
+    assert (await calls(store, venue).reconcile(wider)).differences == ()
 
 
 async def test_a_change_under_way_is_no_difference(traded: tuple[Store, BookOfAVenue]) -> None:

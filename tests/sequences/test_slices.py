@@ -153,7 +153,7 @@ async def test_a_sliced_campaign_is_one_history_whether_its_workers_remember_or_
         )
         house.primary.say(buys())
         house.secondary.say(buys())
-        result = await (await house.start_campaign(hours=6, decide_every_h=3)).result()
+        result = await (await house.start_campaign(hours=1, decide_every_h=3)).result()
         assert result.reconciliation.differences == ()
         assert [order.request.slice_number for order in await entries(house)][:3] == [0, 1, 2]
         digests.append(await house.store.digest(house.realm))

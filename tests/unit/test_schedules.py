@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
@@ -36,7 +37,6 @@ WHEN = [
     ("weekly-evolution", (20, 0), "Sunday", timedelta(days=3)),
     ("monthly-reflection", (20, 0), "28-31", timedelta(days=10)),
     ("quarterly-reflection", (20, 0), "28-31 of 3, 6, 9, 12", timedelta(days=10)),
-    ("maintenance", (0, 5), "", timedelta(minutes=30)),
 ]
 
 
@@ -59,10 +59,14 @@ def test_a_job_runs_when_the_rules_say(name: str, at: tuple[int, int], days: str
     assert " ".join(said) == days
 
 
-def test_the_ledger_is_held_against_the_venue_every_hour() -> None:
-    row = next(row for row in rows_of(CRYPTO) if row.kind is PeriodKind.MAINTENANCE)
-    (hours,) = row.calendar().hour
-    assert (hours.start, hours.end) == (0, 23)
+def test_the_ledger_is_held_against_the_venue_every_hour_or_as_often_as_policy_says() -> None:
+    plant = a_plant("Maintenance")
+    for told, every in ((plant, 60), (replace(plant, reconcile_every=timedelta(minutes=15)), 15)):
+        (row,) = told.rows()
+        spec = schedule_of(told, row).spec
+        assert [interval.every for interval in spec.intervals] == [timedelta(minutes=every)]
+        assert list(spec.calendars) == []
+        assert row.catch_up == timedelta(minutes=30)
 
 
 def test_only_what_has_a_workflow_is_applied() -> None:

@@ -99,6 +99,16 @@ class WatchPolicy(Contract):
         looser="up",
         description="range of the last candle over the median of those before it that is a surge",
     )
+    reconcile_every_minutes: int = count(
+        60,
+        ge=5,
+        le=1440,
+        unit="minutes",
+        capability="C19",
+        code="reconciliation",
+        looser="up",
+        description="time after which ledger and venue are held against each other again, at the latest",
+    )
     anomaly_candles: int = count(
         48,
         ge=5,

@@ -29,6 +29,7 @@ async def _reconciled() -> dict[str, Any]:
     """Through the stack that runs, or one started for the verb's duration."""
     from activities.exchange.reconcile import ReconcileCalls, ReconcileRequest
     from activities.store.listing import accounts_and_symbols
+    from config.markets import DEFAULT_SYMBOLS
     from workers.cli.place import place_of
     from workers.runtime.starting import site_of
     from workers.runtime.wiring import open_exchange
@@ -42,7 +43,12 @@ async def _reconciled() -> dict[str, Any]:
         try:
             accounts, symbols = await accounts_and_symbols(place.store, place.realm)
             found = await ReconcileCalls(exchange, place.store).reconcile(
-                ReconcileRequest(realm=place.realm, venue=place.venue, accounts=accounts, symbols=symbols)
+                ReconcileRequest(
+                    realm=place.realm,
+                    venue=place.venue,
+                    accounts=accounts,
+                    symbols=tuple(dict.fromkeys((*symbols, *DEFAULT_SYMBOLS))),
+                )
             )
         finally:
             await exchange.aclose()

@@ -13,7 +13,7 @@ from workers.cli.card import table
 from workers.cli.command import group
 from workers.cli.ending import Refusal, emit, run
 from workers.cli.inputs import person_of
-from workers.cli.place import client_of, settings_or_refusal
+from workers.cli.place import client_of, records, settings_or_refusal
 
 if TYPE_CHECKING:
     from workers.schedules import Plant
@@ -53,6 +53,8 @@ def apply(json: Json = False) -> None:
     async def asked(plant: Plant) -> dict[str, Any]:
         from workers import schedules
 
+        async with records(settings_or_refusal()) as store:
+            plant = await schedules.under_policy(plant, store)
         return {"applied": await schedules.apply(plant)}
 
     answer = _on_the_stack(asked)
