@@ -63,6 +63,13 @@ class Ended:
         query = "SELECT client_order_id FROM orders WHERE venue_order_id IS NOT NULL"
         return [name for (name,) in self.rows("perennial.sqlite", query)]
 
+    def exits_sent_with_an_entry(self) -> int:
+        """The exits that the venue placed from a list which their entry led."""
+        query = """SELECT count(*) FROM orders AS leg JOIN orders AS lead ON lead.client_order_id = leg.led_by
+            WHERE lead.leg = 'entry' AND leg.venue_order_id IS NOT NULL"""
+        ((count,),) = self.rows("perennial.sqlite", query)
+        return int(count)
+
 
 def campaign(home: Path, **changes: Any) -> Ended:
     """Run the campaign with these changes to its plan of kills."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from temporalio import workflow
@@ -10,7 +10,7 @@ from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.exchange.port import AwaitMarket, Level, MarketNews, WatchedOrder
+    from activities.exchange.port import MarketNews
     from activities.store.calls import ENTITY_CALL, STORE_CALL, HandRecord, OutcomeRecord, StoreCalls
     from trading.decision.story import guard_story
     from trading.ledger.outcome import trade_outcome
@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from trading.orders.models import Leg, OrderReport, OrderRequest, OutcomeClass
     from trading.orders.wishes import Expect, LeaveRequest, ReduceRequest, Resolution, nothing_to_reduce
     from workflows.clock import MarketTime
+    from workflows.guard_watching import Watching
     from workflows.holding import position_in
     from workflows.names import OUTCOME, Signal, Update
     from workflows.protocol import EntryNews, GuardRequest, HandDone, Placed, Tick, Watched
@@ -61,7 +62,7 @@ class PositionGuard:
                 if self._state.is_finished:
                     return self._state
                 self._take_state(self._state.renewed())  # an entry was announced while the last trade was closed
-            await self._time.answer(self._watched())
+            await self._time.answer(self._watching.watched)
             workflow.set_current_details(self._story())
             if workflow.info().is_continue_as_new_suggested() and not self._news and not self._time.has_tick:
                 await workflow.wait_condition(workflow.all_handlers_finished)
@@ -140,6 +141,13 @@ class PositionGuard:
     def state(self) -> GuardState:
         return self._state
 
+    @property
+    def _watching(self) -> Watching:
+        return Watching(workflow.info().workflow_id, self._request, self._state)
+
+    def _is_crossed(self, what: str = "") -> bool:
+        return self._watching.level_id(what) in self._crossed
+
     def _set(self, **changes: object) -> None:
         self._take_state(self._state.model_copy(update=changes))
 
@@ -185,11 +193,11 @@ class PositionGuard:
         state = self._state
         if state.plan is None or not state.is_watched_in_time:
             return
-        if state.next_trail is not None and self._level_id(f"trail-{state.next_trail[1].steps}") in self._crossed:
+        if state.next_trail is not None and self._is_crossed(f"trail-{state.next_trail[1].steps}"):
             self._take_state(state.followed(state.next_trail[1]))
-        if self._level_id("first") in self._crossed and state.first_target is not None:
+        if self._is_crossed("first") and state.first_target is not None:
             self._take_state(self._state.taking_a_share())
-        if self._level_id("stop") in self._crossed and state.limits_its_stop and self._time.known is not None:
+        if self._is_crossed("stop") and state.limits_its_stop and self._time.known is not None:
             self._take_state(self._state.triggered(self._time.known))
 
     async def _act(self) -> None:
@@ -234,7 +242,7 @@ class PositionGuard:
         plan = self._state.plan
         if plan is None or self._state.leaving is not None or self._state.tradable <= 0:
             return
-        crossed = self._level_id() in self._crossed
+        crossed = self._is_crossed()
         reason = self._state.reason_to_leave(now=self._time.known, target_crossed=crossed)
         if reason is not None:
             _, leg = reason
@@ -315,55 +323,6 @@ class PositionGuard:
         except ApplicationError:
             workflow.logger.info("%s is gone; the reduction was made without it", wish.owner)
 
-    def _level_id(self, what: str = "") -> str:
-        """A level of the newest filled entry: its target, or the one named."""
-        plan = self._state.plan
-        entry = plan.client_order_id if plan is not None else ""
-        return "#".join((workflow.info().workflow_id, entry, *([what] if what else ())))
-
-    def _levels(self) -> tuple[Level, ...]:
-        """Prices that wake the guard: a target that does not rest at the venue, the next trail, a share to sell."""
-        plan, state = self._state.plan, self._state
-        if plan is None or not state.is_watched_in_time:
-            return ()
-        above = {
-            "": plan.target_price if state.target is None else None,
-            "first": state.first_target,
-        }
-        if state.next_trail is not None:
-            above[f"trail-{state.next_trail[1].steps}"] = state.next_trail[0]
-        since = state.entries[plan.client_order_id].observed_at
-        levels = [
-            Level(
-                id=self._level_id(what),
-                symbol=self._request.symbol,
-                direction="above",
-                price=price,
-                after_candle_of=since,
-            )
-            for what, price in above.items()
-            if price is not None
-        ]
-        if state.limits_its_stop and state.stop_due is None and state.stop_price is not None:
-            levels.append(
-                Level(id=self._level_id("stop"), symbol=self._request.symbol, direction="below", price=state.stop_price)
-            )
-        return tuple(levels)
-
-    def _watched(self) -> Watched:
-        return Watched(
-            entity=workflow.info().workflow_id,
-            orders=tuple(order.client_order_id for order in self._state.at_the_venue),
-            levels=self._levels(),
-            wakes_at=min(self._due(), default=None),
-        )
-
-    def _due(self) -> list[datetime]:
-        """The market times at which something is to be done without any other news."""
-        plan, state = self._state.plan, self._state
-        exit_at = plan.exit_at if plan is not None and state.is_watched_in_time else None
-        return [at for at in (exit_at, state.retry_at, state.stop_due) if at is not None]
-
     async def _wait(self) -> None:
         """Until something happened: a tick in a campaign; else news, a fill, a level or a time at the venue."""
         if self._time.is_ticked:
@@ -378,9 +337,11 @@ class PositionGuard:
         plan = self._state.plan
         assert plan is not None  # _wait watches only a filled plan
         until = self._time.now + WATCH_SLICE
-        for due in self._due():
+        for due in self._watching.due:
             until = min(until, max(due, self._time.now + timedelta(seconds=1)))
-        seen = await self._venue.watch(self._awaited(until), "watch stop and target", unless=lambda: self._news)
+        seen = await self._venue.watch(
+            self._watching.awaited(until), "watch stop and target", unless=lambda: self._news
+        )
         self._take_in_news(seen)
 
     def _take_in_news(self, seen: MarketNews | None) -> None:
@@ -389,21 +350,6 @@ class PositionGuard:
         self._time.observe(seen.now)
         self._crossed |= set(seen.crossed)
         self._changed |= {key.client_order_id for key in seen.changed}
-
-    def _awaited(self, until: datetime) -> AwaitMarket:
-        request = self._request
-        return AwaitMarket(
-            realm=request.realm,
-            venue=request.venue,
-            symbol=request.symbol,
-            keys=tuple(self._seen(order) for order in self._state.at_the_venue),
-            levels=self._levels(),
-            until=until,
-        )
-
-    def _seen(self, order: OrderRequest) -> WatchedOrder:
-        report = self._state.exits[order.client_order_id]
-        return WatchedOrder(key=order.key, seen_status=report.status, seen_executed=report.executed_quantity)
 
     async def _close(self) -> None:
         """Record what the trade came to; an entry that never filled leaves no trade."""

@@ -30,6 +30,7 @@ def test_the_campaign_trades_enough_to_be_disturbed(undisturbed: Ended) -> None:
     assert undisturbed.summary["orders"] >= 6
     assert undisturbed.summary["fills"] >= 4
     assert undisturbed.summary["differences"] == 0
+    assert undisturbed.exits_sent_with_an_entry() >= 2, "order lists are part of what is disturbed"
 
 
 def test_kills_change_no_row(undisturbed: Ended, killed: Ended) -> None:
