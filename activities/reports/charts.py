@@ -73,4 +73,5 @@ def _plot(axes: Any, figure: Figure) -> None:
     if figure.x_label:
         axes.set_xlabel(figure.x_label)
     if figure.series:
-        axes.legend(loc="best", frameon=False)
+        above: Any = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": len(figure.series)}
+        axes.legend(frameon=False, **above)  # beside the lines, never over them

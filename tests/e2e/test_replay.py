@@ -87,6 +87,9 @@ def test_what_was_learnt_in_a_kept_home_can_be_read(plain: Said) -> None:
     assert len(remembered) == 20
     item = read(plain, "memory", "show", remembered[0]["id"], "--json").answer
     assert item["text"] == remembered[0]["text"]
+    versions = read(plain, "playbook", "list", "--json").answer["playbooks"]
+    assert [row["status"] for row in versions].count("active") == 1
+    assert read(plain, "playbook", "show", versions[0]["version"], "--json").answer["content"]["policy"]
     assert "proposals" in read(plain, "proposals", "list", "--json").answer
 
 

@@ -76,7 +76,8 @@ def compare(accounts: Iterable[AccountPeriod], *, buy_and_hold_return: Decimal |
     The daily ranking is reported, not learned from (venue.md).
     """
     rows = [_standing(account, buy_and_hold_return, policy) for account in accounts]
-    rows.sort(key=lambda row: (-row.score, -(row.return_fraction or ZERO), row.account))
+    rows.sort(key=lambda row: row.account)
+    rows.sort(key=_merit, reverse=True)
     ranked = [row.model_copy(update={"rank": place}) for place, row in enumerate(rows, start=1)]
     return Comparison(
         standings=tuple(row.model_copy(update={"word": _word(row, ranked, policy)}) for row in ranked),
@@ -164,9 +165,13 @@ def _newest(equity: Sequence[EquityPoint], place: int, at: datetime) -> int:
     return place
 
 
+def _merit(row: Standing) -> tuple[Decimal, Decimal]:
+    return row.score, row.return_fraction or ZERO
+
+
 def _word(row: Standing, ranked: Sequence[Standing], policy: Policy) -> StandingWord:
     """S2-242: the word for a row, in this order: best, too risky, low return, lags, even."""
-    if row.rank == 1 and len(ranked) > 1:
+    if row.rank == 1 and any(_merit(other) < _merit(row) for other in ranked):
         return "best"
     if row.max_drawdown >= policy.drawdown_defence_fraction:
         return "too risky"

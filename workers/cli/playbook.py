@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trading.playbook import Playbook
 
 Json = Annotated[bool, typer.Option("--json", help="one JSON object as the last line")]
+Realm = Annotated[str, typer.Option(help="realm of the records; default: the profile's")]
 Version = Annotated[str, typer.Argument(help="as `perennial playbook list` shows it")]
 Reason = Annotated[str, typer.Option(help="why; it is kept in the audit")]
 Who = Annotated[str, typer.Option(help="who changes it; default: the user of this machine")]
@@ -29,32 +30,31 @@ Loosening = Annotated[bool, typer.Option("--approve-loosening", help="accept lim
 COLUMNS = ("version", "status", "parent", "created_from", "who", "why")
 
 
-def list_playbooks(json: Json = False) -> None:
+def list_playbooks(realm: Realm = "", json: Json = False) -> None:
     """Every version of this realm, oldest first; a realm's first use registers the first one.
 
     Example: perennial playbook list --json
     """
 
-    async def asked(store: Store, realm: str) -> dict[str, Any]:
-        await store.active_playbook(realm)
-        return {"playbooks": [_row(row) for row in await store.playbooks(realm)]}
+    async def asked(store: Store, where: str) -> dict[str, Any]:
+        return {"playbooks": [_row(row) for row in await _registered(store, where, is_usual=not realm)]}
 
-    answer = _asked(asked)
+    answer = _asked(asked, realm=realm)
     emit(answer, as_json=json, text=table(answer["playbooks"], COLUMNS, empty="no playbook yet"))
 
 
-def show(version: Version, json: Json = False) -> None:
+def show(version: Version, realm: Realm = "", json: Json = False) -> None:
     """One version in full: policy, principles, prompts, strategies, role weights.
 
     Example: perennial playbook show 0123456789ab --json
     """
     import json as codec
 
-    async def asked(store: Store, realm: str) -> dict[str, Any]:
-        row, playbook = await _version(store, realm, version)
+    async def asked(store: Store, where: str) -> dict[str, Any]:
+        row, playbook = await _version(store, where, version, is_usual=not realm)
         return {**_row(row), "content": playbook.model_dump(mode="json", exclude={"version", "parent"})}
 
-    answer = _asked(asked)
+    answer = _asked(asked, realm=realm)
     head = "\n".join(f"{name:<13} {answer[name]}" for name in COLUMNS)
     emit(answer, as_json=json, text=f"{head}\n{codec.dumps(answer['content'], indent=2, ensure_ascii=False)}")
 
@@ -62,6 +62,7 @@ def show(version: Version, json: Json = False) -> None:
 def diff(
     old: Annotated[str, typer.Argument(help="version to compare from")],
     new: Annotated[str, typer.Argument(help="version to compare to")],
+    realm: Realm = "",
     json: Json = False,
 ) -> None:
     """What differs between two versions, and which changes of limits admit more risk.
@@ -69,16 +70,16 @@ def diff(
     Example: perennial playbook diff 0123456789ab ba9876543210
     """
 
-    async def asked(store: Store, realm: str) -> dict[str, Any]:
+    async def asked(store: Store, where: str) -> dict[str, Any]:
         from trading.playbook import diff as compared
         from trading.policy.table import loosens
 
-        _, before = await _version(store, realm, old)
-        _, after = await _version(store, realm, new)
+        _, before = await _version(store, where, old, is_usual=not realm)
+        _, after = await _version(store, where, new, is_usual=not realm)
         changes = [change.model_dump(mode="json") for change in compared(before, after)]
         return {"old": old, "new": new, "changes": changes, "loosens": list(loosens(before.policy, after.policy))}
 
-    answer = _asked(asked)
+    answer = _asked(asked, realm=realm)
     text = table(answer["changes"], ("path", "old", "new"), empty="the two hold the same")
     loosened = f"\nloosens: {', '.join(answer['loosens'])}" if answer["loosens"] else ""
     emit(answer, as_json=json, text=text + loosened)
@@ -130,25 +131,31 @@ def _row(row: RegisteredPlaybook) -> dict[str, Any]:
     return row.model_dump(mode="json")
 
 
-async def _version(store: Store, realm: str, version: str) -> tuple[RegisteredPlaybook, Playbook]:
+async def _registered(store: Store, realm: str, *, is_usual: bool) -> tuple[RegisteredPlaybook, ...]:
+    """The versions of a realm. Only the profile's own realm gets its first one by being asked."""
+    if is_usual:
+        await store.active_playbook(realm)
+    return await store.playbooks(realm)
+
+
+async def _version(store: Store, realm: str, version: str, *, is_usual: bool) -> tuple[RegisteredPlaybook, Playbook]:
     from trading.playbook import from_json
 
-    await store.active_playbook(realm)
-    rows = await store.playbooks(realm)
+    rows = await _registered(store, realm, is_usual=is_usual)
     found = next((row for row in rows if row.version == version), None)
     if found is None:
-        known = ", ".join(row.version for row in rows)
+        known = ", ".join(row.version for row in rows) or "none"
         raise Refusal(f"playbook {version!r} is unknown in {realm}: allowed are {known}")
     return found, from_json(await store.get(found.content_hash))
 
 
-def _asked(question: Callable[[Store, str], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+def _asked(question: Callable[[Store, str], Awaitable[dict[str, Any]]], *, realm: str = "") -> dict[str, Any]:
     async def asked() -> dict[str, Any]:
         from activities.store.port import PlaybookRefused
 
-        async with _registry() as (store, realm):
+        async with _registry() as (store, usual):
             try:
-                return await question(store, realm)
+                return await question(store, realm or usual)
             except PlaybookRefused as refused:
                 hint = ": --approve-loosening accepts it" if refused.code == "loosens" else ""
                 raise Refusal(f"{refused}{hint}") from None
