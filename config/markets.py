@@ -8,6 +8,8 @@ from enum import StrEnum
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from trading.planning.hours import MarketHours
+
 
 class Profile(StrEnum):
     """Where orders go. They differ in configuration only: one code path (architecture §6)."""
@@ -141,6 +143,17 @@ class MarketProfile:
     benchmark: str
     benchmark_symbol: str
     has_sessions: bool
+
+    def hours(self, zone: str) -> MarketHours:
+        """Its times of day, local to `zone`."""
+        return MarketHours(
+            zone=zone,
+            plan_at=self.plan_at,
+            plan_final_at=self.plan_final_at,
+            session_start_at=self.session_start_at,
+            review_at=self.review_at,
+            evolution_at=self.evolution_at,
+        )
 
 
 CRYPTO = MarketProfile(

@@ -193,14 +193,7 @@ class Plant:
 
     @property
     def hours(self) -> MarketHours:
-        return MarketHours(
-            zone=self.zone,
-            plan_at=self.market.plan_at,
-            plan_final_at=self.market.plan_final_at,
-            session_start_at=self.market.session_start_at,
-            review_at=self.market.review_at,
-            evolution_at=self.market.evolution_at,
-        )
+        return self.market.hours(self.zone)
 
 
 def plant_of(settings: Settings, client: Client, *, realm: str) -> Plant:

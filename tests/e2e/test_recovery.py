@@ -19,7 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.exchange.reconcile import ReconcileCalls, ReconcileRequest
 from activities.store.open import Store, open_store
 from activities.store.playbooks import keep_playbook
-from activities.store.reading import order_list, position_list
+from activities.store.reading import decision_list, order_list, position_list
 from trading.orders.models import VenueOrder
 from trading.playbook import first_playbook
 from workers import operator
@@ -30,9 +30,12 @@ from workers.stack.home import claim
 from workers.stack.house import VENUE, House, HouseSpec, MarketSource, house
 from workers.stack.temporal_server import STATE_FILE
 from workflows.account_desk import AccountDesk
-from workflows.names import Signal, desk_workflow, guard_workflow
+from workflows.daily_planning import DailyPlanning
+from workflows.market_watch import MarketWatch
+from workflows.names import QueueRole, Signal, desk_workflow, guard_workflow, task_queue, watch_workflow
+from workflows.periods import PeriodKind, PeriodRequest, period_workflow
 from workflows.position_guard import PositionGuard
-from workflows.protocol import GuardState, ReduceRequest
+from workflows.protocol import GuardState, ReduceRequest, WatchState
 
 pytestmark = pytest.mark.stack
 
@@ -167,6 +170,58 @@ def lose_temporal(home: Path) -> None:
     assert files
     for file in files:
         file.unlink()
+
+
+async def plan(at: Open) -> None:
+    """Plan the day, as the schedule would: from then on the realm has a watch."""
+    await at.place.client.execute_workflow(
+        DailyPlanning.run,
+        PeriodRequest(
+            realm=REALM,
+            venue=VENUE,
+            ledger=REALM,
+            accounts=(ACCOUNT,),
+            as_of=await operator.market_time(at.place),
+            symbols=(SYMBOL,),
+            market_is_replayed=True,
+        ),
+        id=period_workflow(REALM, PeriodKind.DAILY_PLANNING, "by-hand"),
+        task_queue=task_queue(REALM, QueueRole.DECISIONS),
+    )
+
+
+async def watched_period(at: Open) -> str | None:
+    """The period of the plan that the watch has; `None` while there is no watch."""
+    watch = at.place.client.get_workflow_handle_for(MarketWatch.run, watch_workflow(REALM))
+    try:
+        state: WatchState = await watch.query(MarketWatch.state)
+    except RPCError as missing:
+        if missing.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return None
+    return state.plan.period if state.now is not None and state.plan is not None else None
+
+
+async def sessions_decisions(at: Open) -> list[Any] | None:
+    rows = [row for row in await decision_list(at.store, REALM) if row["cause"] == "plan"]
+    return rows or None
+
+
+async def test_a_lost_watch_is_back_and_polls_the_market_to_the_sessions_decision(tmp_path: Path) -> None:
+    async with opened(tmp_path) as before:
+        playbook_hash = await keep_playbook(before.store, first_playbook())
+        await operator.open_simulated_accounts(before.place, (ACCOUNT,), playbook_hash=playbook_hash)
+        await plan(before)
+        assert await watched_period(before) is None, "nobody has started one"
+    lose_temporal(tmp_path)
+    async with opened(tmp_path) as after:
+        day = f"{BUYS_AT:%Y-%m-%d}"
+        period = await eventually(lambda: watched_period(after), timeout_s=30, what="the watch, with the market's time")
+        assert period == day
+        eight = BUYS_AT.replace(hour=8)
+        await operator.advance_simulated(after.place, eight, request_id="session")
+        (row,) = await eventually(lambda: sessions_decisions(after), timeout_s=60, what="the session's decision")
+        assert (row["symbol"], row["as_of"][:16]) == (SYMBOL, f"{eight:%Y-%m-%dT%H:%M}")
 
 
 async def test_losing_temporals_state_loses_no_protection(tmp_path: Path) -> None:

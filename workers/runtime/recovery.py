@@ -24,6 +24,7 @@ from trading.risk.desk import reserve
 from workers.runtime.recovered_state import execution_request, guard_state, is_half_told
 from workers.runtime.site import Site
 from workflows.account_desk import AccountDesk
+from workflows.market_watch import MarketWatch
 from workflows.names import (
     TASK_TIMEOUT,
     QueueRole,
@@ -32,6 +33,7 @@ from workflows.names import (
     execution_workflow,
     guard_workflow,
     task_queue,
+    watch_workflow,
 )
 from workflows.options import labels
 from workflows.order_execution import OrderExecution
@@ -41,6 +43,7 @@ from workflows.protocol import (
     DeskState,
     ExecutionRequest,
     GuardRequest,
+    WatchRequest,
 )
 
 if TYPE_CHECKING:
@@ -64,6 +67,7 @@ class Recovered:
     guards: tuple[str, ...] = ()
     executions: tuple[str, ...] = ()
     helpless: tuple[str, ...] = ()
+    watches: tuple[str, ...] = ()
 
 
 async def stay_protected(client: Client, site: Site) -> None:
@@ -88,6 +92,7 @@ async def keep_protected(client: Client, site: Site) -> Recovered:
         while True:
             try:
                 found = await recover(client, store, realm=site.realm, venue=site.venue)
+                found = replace(found, watches=await _recover_watch(client, store, site))
                 break
             except (RPCError, StoreUnavailable) as silent:
                 log.warning("open positions could not be looked after yet: %s", silent)
@@ -97,7 +102,7 @@ async def keep_protected(client: Client, site: Site) -> Recovered:
         await store.aclose()
     for name in found.helpless:
         log.error("%s has no levels or no permit on record: nothing guards it until a person does", name)
-    started = (*found.desks, *found.guards, *found.executions)
+    started = (*found.desks, *found.guards, *found.executions, *found.watches)
     if started:
         log.warning("started anew what the database holds open: %s", ", ".join(started))
     return found
@@ -123,6 +128,31 @@ async def recover(client: Client, store: Store, *, realm: str, venue: str) -> Re
     for trade in trades:
         found = await _recover_trade(begin, trade, found)
     return found
+
+
+async def _recover_watch(client: Client, store: Store, site: Site) -> tuple[str, ...]:
+    """The watch of a lasting realm that has ever been planned; one that a person closed stays closed.
+
+    A trial's watch is its campaign's. A realm without a plan may be a single decision's: it starts nothing by itself.
+    """
+    found = None if "-" in site.realm else await store.day_plan_in_force(site.realm, as_of=None)
+    if found is None:
+        return ()
+    accounts = tuple(part.account for part in found.plan.plans)
+    request = WatchRequest(
+        realm=site.realm,
+        venue=site.venue,
+        ledger=site.realm,
+        accounts=accounts,
+        usual=site.usual,
+        hours=site.hours,
+        market_is_replayed=site.market_is_replayed,
+    )
+    name = watch_workflow(site.realm)
+    begin = _Beginning(client, site.realm, site.venue, None)
+    found_by = labels(realm=site.realm, accounts=accounts)
+    is_new = await begin.watch(request, name, found_by=found_by)
+    return (name,) if is_new else ()
 
 
 async def _recover_trade(begin: _Beginning, trade: OpenTrade, found: Recovered) -> Recovered:
@@ -160,6 +190,9 @@ class _Beginning:
         name = desk_workflow(self.realm, account)
         found_by = labels(realm=self.realm, accounts=(account,))
         return await self._start(AccountDesk.run, request, name, summary=f"desk of {account}", found_by=found_by)
+
+    async def watch(self, request: WatchRequest, name: str, *, found_by: TypedSearchAttributes) -> bool:
+        return await self._start(MarketWatch.run, request, name, summary="watch of the market", found_by=found_by)
 
     async def guard(self, trade: OpenTrade) -> bool:
         order = trade.entries[-1].intent.request

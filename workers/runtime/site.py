@@ -10,6 +10,7 @@ from pathlib import Path
 
 from config.providers import ProviderSpec
 from trading.decision.models import Role
+from trading.planning.hours import MarketHours
 from workflows.names import DEPLOYMENT, LOCAL_BUILD, QueueRole
 
 ALL_ROLES = (
@@ -47,7 +48,8 @@ class Site:
 
     `market_is_replayed` is true for a simulated venue, whose clock is asked instead of the wall's. `report_folder` is
     where period reports are written as files; without one they are kept in the database alone. `knowledge` says until
-    when models have read, by name. `market_urls` are further sources of the venue's market data.
+    when models have read, by name. `market_urls` are further sources of the venue's market data. `hours`
+    and the `usual` symbols are the watch's.
     """
 
     realm: str
@@ -70,6 +72,8 @@ class Site:
     report_folder: Path | None = None
     knowledge: Mapping[str, datetime] = field(default_factory=dict)
     market_urls: tuple[str, ...] = ()
+    hours: MarketHours = field(default_factory=MarketHours)
+    usual: tuple[str, ...] = ()
 
 
 def chosen_roles(text: str) -> tuple[QueueRole, ...]:

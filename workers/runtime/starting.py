@@ -9,7 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from config.markets import Profile, check_venue_host
+from config.markets import DEFAULT_SYMBOLS, MARKETS, Profile, check_venue_host
 from config.providers import PROVIDERS
 from config.settings import Settings, SettingsError, load_settings
 from trading.decision.models import Role
@@ -84,6 +84,8 @@ def site_of(
         codec_keys=codec_keys,
         knowledge=chosen.knowledge(),
         market_urls=settings.market_addresses(),
+        hours=MARKETS[settings.market].hours(settings.zone_name),
+        usual=DEFAULT_SYMBOLS,
     )
 
 
