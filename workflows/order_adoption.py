@@ -81,7 +81,8 @@ class OrderAdoption:
                 taken.order, EntryNews(client_order_id=taken.order.client_order_id, report=taken.sold)
             )
             return taken.sold.status.value
-        await self._execute(taken, taken.order)
+        if not await self._execute(taken, taken.order):
+            return "followed already"
         await workflow.wait_condition(lambda: self._placed is not None, timeout_summary="order taken in")
         assert self._placed is not None
         return self._placed.report.status.value
@@ -93,7 +94,8 @@ class OrderAdoption:
         except ApplicationError:
             workflow.logger.info("nobody guards %s of %s: the ledger has the sale", order.symbol, order.account)
 
-    async def _execute(self, taken: Adoption, order: OrderRequest) -> None:
+    async def _execute(self, taken: Adoption, order: OrderRequest) -> bool:
+        """Start the execution; False where one follows the order already, and will tell its own owner."""
         permit, levels = taken.permit, taken.levels
         assert permit is not None  # a purchase is adopted with both
         assert levels is not None
@@ -119,4 +121,5 @@ class OrderAdoption:
                 search_attributes=labels(realm=order.realm, accounts=(order.account,), symbol=order.symbol),
             )
         except WorkflowAlreadyStartedError:
-            workflow.logger.info("order %s is followed already", order.client_order_id)
+            return False
+        return True

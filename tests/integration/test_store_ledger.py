@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from store_rows import NOON, REALM, D, a_fill, a_fusion, a_head, a_prepared, a_request, a_summary, a_venue_order
 
-from activities.exchange.port import VenueAnswer
+from activities.exchange.port import PreparedLeg, VenueAnswer
 from activities.store.open import Store, open_store
 from activities.store.port import IntentRefused, StoreRefused
 from activities.store.tables import TradeOutcomeRow
@@ -301,6 +301,20 @@ async def test_a_definite_refusal_ends_the_order_and_doubt_does_not(account: Sto
     assert one.status is OrderStatus.INTENDED
     assert two.report is not None
     assert (two.status, two.report.code, two.report.reason) == (OrderStatus.REFUSED, -2010, "insufficient balance")
+
+
+@pytest.mark.parametrize("end", [OrderStatus.REFUSED, OrderStatus.EXPIRED])
+async def test_a_list_that_ends_unsent_takes_its_exits_with_it(account: Store, end: OrderStatus) -> None:
+    """Else they would stay intended for ever, and a starting worker would look for their owner."""
+    lead = a_request()
+    exits = {"leg": Leg.STOP, "side": Side.SELL, "type": OrderType.STOP_LOSS, "stop_price": D("4900")}
+    stop = a_request(**exits).model_copy(update={"led_by": lead.client_order_id})
+    entry = lead.model_copy(update={"beside": (stop,)})
+    sent = PreparedLeg(client_order_id=stop.client_order_id)
+    await account.record_intent(entry, a_prepared(entry).model_copy(update={"beside": (sent,)}))
+    await account.record_status(entry.key, end, reason="gate_again: waited 6 s")
+    assert [order.status for order in await account.ledger_orders(REALM, "main")] == [end, end]
+    assert await account.open_items(REALM) == ()
 
 
 async def test_an_answer_about_another_order_is_refused(account: Store) -> None:

@@ -99,6 +99,8 @@ async def test_a_purchase_that_rests_is_followed_until_it_fills(open_house: Open
     await later(house)
     done = await adopted(house, "web_8")
     assert (done.accepted, done.state) == (True, "NEW")
+    again = await adopted(house, "web_8", run="-again")
+    assert (again.accepted, again.state) == (True, "followed already")
     assert await stops(house) == []
     await later(house, 120)
     await eventually(lambda: is_protected(house), what="what it filled is protected")
