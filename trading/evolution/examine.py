@@ -26,6 +26,7 @@ class Examination:
     """How a candidate is examined: one plan a symbol, all of one strategy and policy, whose times are ignored.
 
     `trials` is the pool's recorded number; `copies` are slightly changed copies.
+    `model_knows_period` is for a strategy that a language model wrote; what the weekly evolution breeds by code is not.
     """
 
     plans: tuple[BacktestPlan, ...]
