@@ -246,7 +246,9 @@ def _now(work: Coroutine[Any, Any, GuardState]) -> GuardState:
 
 ACTS = st.sampled_from(["fills", "fills", "fills last", "stop sells", "leave", "reduce", "an hour", "speaks"])
 SHARES = st.decimals(min_value="0.001", max_value="2", places=3)
-ANSWERS = st.lists(st.sampled_from(["takes", "takes half", "refuses", "is silent"]), max_size=12)
+ANSWERS = st.lists(st.sampled_from(["takes", "takes half", "refuses", "is silent"]), max_size=12) | st.integers(
+    1, 12
+).map(lambda times: ["refuses"] * times)
 
 
 @settings(max_examples=150, deadline=None)
