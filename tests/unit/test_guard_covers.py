@@ -156,13 +156,13 @@ class ModelVenue:
 
 
 class LonelyGuard(PositionGuard):
-    """The guard with nobody to signal: its entry has nobody to cancel it, its levels need no name."""
+    """The guard with nobody to signal: its entry has nobody to cancel it, no level of its is crossed."""
 
     async def _withdraw_entries(self) -> None:
         return None
 
-    def _level_id(self, what: str = "") -> str:
-        return what
+    def _is_crossed(self, what: str = "") -> bool:
+        return False
 
     def of_venue(self, venue: Any) -> None:
         """Send everything to a model venue."""

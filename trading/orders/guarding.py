@@ -189,7 +189,7 @@ class GuardState(PriceFollowing):
                 if self.refused_sales + 1 >= REFUSED_SALES:
                     changes |= self._resting_from(report.observed_at)
             elif report.executed_quantity > 0:
-                changes |= {"refused_sales": 0, "retry_at": None, "rests": 0}
+                changes |= {"refused_sales": 0, "retry_at": None, "rests": 0, "refuses_stops": False}
         state = self._with(**changes)
         for leg in report.legs:
             beside = next((one for one in (self.stop, self.target) if _is(one, leg)), None)
