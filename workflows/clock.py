@@ -70,7 +70,13 @@ class MarketTime:
         return tuple(event for tick in self._handling for event in tick.events)
 
     async def answer(
-        self, watched: Watched, *, also: tuple[str, ...] = (), started: tuple[str, ...] = (), closed: bool = False
+        self,
+        watched: Watched,
+        *,
+        also: tuple[str, ...] = (),
+        started: tuple[str, ...] = (),
+        found: tuple[Watched, ...] = (),
+        closed: bool = False,
     ) -> None:
         """Tell the coordinator that the ticks taken up are handled, and what is waited for from here on."""
         if self._coordinator is None:
@@ -80,8 +86,10 @@ class MarketTime:
         handle = workflow.get_external_workflow_handle(self._coordinator)
         while self._handling:
             tick = self._handling.pop(0)
-            answer = Settled(number=tick.number, watched=watched, also=also, started=started, closed=closed)
-            started = ()  # said once: the coordinator waits for each to end
+            answer = Settled(
+                number=tick.number, watched=watched, also=also, started=started, found=found, closed=closed
+            )
+            started = found = ()  # said once
             await handle.signal(Signal.SETTLED, answer)
             if closed:
                 self.begin()  # whoever ends answers also the tick that came while it said so

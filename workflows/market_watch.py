@@ -8,7 +8,7 @@ from datetime import datetime
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
-from temporalio.workflow import ParentClosePolicy
+from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.exchange.port import Level
@@ -28,9 +28,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.periods import PeriodKind, PeriodRequest, period_workflow
     from workflows.protocol import (
         DecisionRequest,
+        DecisionResult,
         Defend,
         Planned,
         PlaybookNews,
+        Ready,
         Tick,
         Watched,
         WatchRequest,
@@ -38,6 +40,8 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.trade_decision import TradeDecision
     from workflows.venue_orders import first_of
+
+Decision = ChildWorkflowHandle[TradeDecision, DecisionResult]
 
 PLAN = "plan"
 TRIGGER = "trigger"
@@ -48,7 +52,10 @@ KEPT_ANOMALIES = 100
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class MarketWatch:
-    """One a realm, always on. It starts decisions and abandons them; what they do is theirs (C09)."""
+    """One a realm, always on. It starts decisions and abandons them; what they do is theirs (C09).
+
+    In a campaign it lets them pass the gate one after the other, and answers a tick when they have ended.
+    """
 
     @workflow.init
     def __init__(self, request: WatchRequest) -> None:
@@ -57,19 +64,19 @@ class MarketWatch:
         self._time = MarketTime(coordinator=request.coordinator, as_of=self._state.now)
         self._asks_for_plan = self._state.plan is None
         self._crossed: set[str] = set()
+        self._ready: set[str] = set()
         self._closing = False
 
     @workflow.run
     async def run(self, request: WatchRequest) -> None:
         """Watch until closed; continue as new when the server suggests it. Decisions live on, and so does a plan."""
         while not self._closing:
-            if self._asks_for_plan:
+            if self._asks_for_plan and self._may_take_a_plan():
                 await self._take_plan()
             self._time.begin()
             defending = await self._defend()
             await self._judge_the_day()
-            started = await self._decide()
-            await self._time.answer(self._watched(), also=defending, started=started)
+            await self._decide_what_is_due(defending)
             self._show()
             if workflow.info().is_continue_as_new_suggested() and not self._has_news():
                 await workflow.wait_condition(workflow.all_handlers_finished)
@@ -81,6 +88,10 @@ class MarketWatch:
     @workflow.signal(name=Signal.TICK, description="Market time moved")
     def tick(self, tick: Tick) -> None:
         self._time.record(tick)
+
+    @workflow.signal(name=Signal.READY, description="A decision wants to pass the gate")
+    def ready(self, wish: Ready) -> None:
+        self._ready.add(wish.workflow_id)
 
     @workflow.signal(name=Signal.PLANNED, description="A day was planned: read its triggers")
     def planned(self, news: Planned) -> None:
@@ -100,7 +111,11 @@ class MarketWatch:
         return self._state
 
     def _has_news(self) -> bool:
-        return self._closing or self._time.has_tick or self._asks_for_plan
+        return self._closing or self._time.has_tick or (self._asks_for_plan and self._may_take_a_plan())
+
+    def _may_take_a_plan(self) -> bool:
+        """Who is ticked knows the time of a new plan with the next tick, and needs one before the first."""
+        return self._state.plan is None or not self._time.is_ticked or self._time.has_tick
 
     async def _wait(self) -> None:
         """Until somebody says something; where nobody ticks, until the market does or ten minutes have passed."""
@@ -251,14 +266,43 @@ class MarketWatch:
             await planning
             await self._take_plan()
 
-    async def _decide(self) -> tuple[str, ...]:
-        """Start what is due now; the workflow ids of the decisions, in the order in which they pass the gate."""
+    async def _decide_what_is_due(self, told: tuple[str, ...]) -> None:
+        """Start the decisions that are due. Where somebody ticks, they are seen through before the tick is answered.
+
+        `told` are the entities that heard something from the watch in this tick.
+        """
+        heads = self._due()
+        decisions = await asyncio.gather(*(self._start(head, takes_turns=len(heads) > 1) for head in heads))
+        started = [decision for decision in decisions if decision is not None]
+        ended = await self._seen_through(started) if self._time.is_ticked else []
+        await self._time.answer(
+            self._watched(),
+            also=tuple(sorted({*told, *(entity for result in ended for entity in result.also)})),
+            started=tuple(decision.id for decision in started),
+            found=tuple(watched for result in ended for watched in result.watched),
+        )
+
+    async def _seen_through(self, decisions: list[Decision]) -> list[DecisionResult]:
+        """Thought in parallel, passed through the gate one after the other in their order: one history, one result."""
+        await workflow.wait_condition(
+            lambda: all(one.done() or one.id in self._ready for one in decisions), timeout_summary="decisions"
+        )
+        results = []
+        for decision in decisions:
+            if decision.id in self._ready and not decision.done():
+                await decision.signal(TradeDecision.turn)
+            results.append(await decision)
+        self._ready.clear()
+        return results
+
+    def _due(self) -> list[DecisionHead]:
+        """What is to be decided now, in the order in which it passes the gate."""
         now, since = self._time.known, self._state.now
         if now is None:
-            return ()
+            return []
         self._keep(now=now)
         if self._request.ends_at is not None and now >= self._request.ends_at:
-            return ()
+            return []
         heads, as_of = [], now.replace(microsecond=0)
         if is_due(self._request.hours, since=since, now=now, every_s=self._request.decide_every_s):
             heads = [self._head(symbol, as_of, cause=PLAN, accounts=self._request.accounts) for symbol in self._symbols]
@@ -266,7 +310,7 @@ class MarketWatch:
         for trigger in self._fired(now):
             if trigger.symbol not in decided:
                 heads.append(self._head(trigger.symbol, as_of, cause=TRIGGER, accounts=trigger.accounts, of=trigger))
-        return tuple(await asyncio.gather(*(self._start(head, takes_turns=len(heads) > 1) for head in heads)))
+        return heads
 
     def _fired(self, now: datetime) -> tuple[WatchedTrigger, ...]:
         """The triggers that this tick's events crossed, each once."""
@@ -299,17 +343,18 @@ class MarketWatch:
             playbook_version=self._plan.playbook_version,
         )
 
-    async def _start(self, head: DecisionHead, *, takes_turns: bool) -> str:
+    async def _start(self, head: DecisionHead, *, takes_turns: bool) -> Decision | None:
+        """Its handle, or nothing where the same is being decided already."""
         request = self._request
         name = decision_workflow(request.realm, head.decision_id)
         try:
-            await workflow.start_child_workflow(
+            return await workflow.start_child_workflow(
                 TradeDecision.run,
                 DecisionRequest(
                     head=head,
                     playbook_hash=self._plan.playbook_hash,
                     coordinator=request.coordinator,
-                    takes_turns=takes_turns and request.coordinator is not None,
+                    gatekeeper=workflow.info().workflow_id if takes_turns and self._time.is_ticked else None,
                     approvals=request.approvals,
                 ),
                 id=name,
@@ -326,7 +371,7 @@ class MarketWatch:
             )
         except WorkflowAlreadyStartedError:
             workflow.logger.info("%s is being decided already", name)
-        return name
+            return None
 
     def _watched(self) -> Watched:
         """The plan's prices that are still awaited, and the next time at which everything is decided."""

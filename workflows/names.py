@@ -109,7 +109,6 @@ class Signal(StrEnum):
     SETTLED = "settled"
     READY = "ready"
     TURN = "turn"
-    DECIDED = "decided"
     PLANNED = "planned"
     PLAYBOOK = "playbook"
     DEFEND = "defend"

@@ -47,14 +47,14 @@ class Watched(Contract):
 class Settled(Contract):
     """An entity has handled a tick. `also` names entities that it told something, to be ticked next.
 
-    `started` are the decisions that it started, in the order in which they pass the gate: the coordinator grants their
-    turns and waits for each to be `Decided`.
+    `started` are the decisions that it started and saw through; `found` is what they left behind that lives on.
     """
 
     number: int
     watched: Watched
     also: tuple[str, ...] = ()
     started: tuple[str, ...] = ()
+    found: tuple[Watched, ...] = ()
     closed: bool = False
 
 
@@ -64,7 +64,9 @@ class DecisionRequest(Contract):
     head: DecisionHead
     playbook_hash: str
     coordinator: str | None = None
-    takes_turns: bool = False
+    gatekeeper: str | None = Field(
+        default=None, description="who grants the turn at the gate; without one none is needed"
+    )
     approvals: Approvals = Field(
         default="expire", description="what a coordinator's decision is told instead of a person"
     )
@@ -77,14 +79,6 @@ class DecisionResult(Contract):
     watched: tuple[Watched, ...] = ()
     also: tuple[str, ...] = Field(default=(), description="entities that were told something and must be ticked")
     already_decided: bool = False
-
-
-class Decided(Contract):
-    """A decision that is nobody's child tells its coordinator that it ended, and what goes on after it."""
-
-    workflow_id: str
-    watched: tuple[Watched, ...] = ()
-    also: tuple[str, ...] = ()
 
 
 class PlaybookNews(Contract):
@@ -150,7 +144,7 @@ class WatchRequest(Contract):
 
 
 class Ready(Contract):
-    """A decision wants to pass the gate: the coordinator grants turns in a stated order of symbols."""
+    """A decision wants to pass the gate: who started it grants turns in a stated order of symbols."""
 
     decision_id: str
     workflow_id: str

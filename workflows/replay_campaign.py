@@ -32,9 +32,7 @@ with workflow.unsafe.imports_passed_through():
         CampaignRequest,
         CampaignResult,
         CampaignState,
-        Decided,
         DeskRequest,
-        Ready,
         Settled,
         WatchRequest,
     )
@@ -71,14 +69,6 @@ class ReplayCampaign:
                 workflow.continue_as_new(request.model_copy(update={"state": self._state}))
         await self._close()
         return CampaignResult(progress=self._progress(done=True), reconciliation=await self._reconciled())
-
-    @workflow.signal(name=Signal.READY, description="A decision wants to pass the gate")
-    def ready(self, wish: Ready) -> None:
-        self._ticking.hear_ready(wish)
-
-    @workflow.signal(name=Signal.DECIDED, description="A decision has ended")
-    def decided(self, news: Decided) -> None:
-        self._ticking.hear_decided(news)
 
     @workflow.signal(name=Signal.SETTLED, description="An entity has handled a tick")
     def settled(self, answer: Settled) -> None:
@@ -167,7 +157,8 @@ class ReplayCampaign:
         duties = next_duties(self._request.hours, self._state.now)
         wakes = self._ticking.next_wake()
         due = min(at for at in (self._request.end, duties[0].at, wakes) if at is not None)
-        stop = await self._advance(due)
+        at_due = {one.duty for one in duties if one.at == due}
+        stop = await self._advance(due, marks=due == wakes or Duty.CLOSE_DAY in at_due)
         await self._ticking.settle(self._ticking.touched(stop))
         if stop.now < due or due >= self._request.end:
             return
@@ -209,17 +200,24 @@ class ReplayCampaign:
         await self._mark()
         await self._do(Duty.REVIEW_DAY)
 
-    async def _advance(self, to: datetime) -> ClockStop:
+    async def _advance(self, to: datetime, *, marks: bool = False) -> ClockStop:
+        """Run the market to `to` or to its first event; at `to`, the accounts are valued where that is asked for."""
         number = self._ticking.next_number()
         stop = await workflow.execute_activity_method(
             CampaignCalls.advance_clock,
             AdvanceRequest(
-                realm=self._request.realm, to=to, levels=self._ticking.levels(), request_id=f"advance-{number}"
+                realm=self._request.realm,
+                to=to,
+                levels=self._ticking.levels(),
+                request_id=f"advance-{number}",
+                marks=self._marks(to) if marks else None,
             ),
             **at(self._venue_queue, f"market to {to:%Y-%m-%d %H:%M}", CLOCK_CALL),
         )
         days = (stop.now - self._request.start) // DAY
         self._ticking.state = self._state.model_copy(update={"now": stop.now, "days": days})
+        if marks and stop.now >= to:
+            self._marked = (stop.now, self._state.ticks)
         return stop
 
     async def _mark(self) -> None:
@@ -227,20 +225,22 @@ class ReplayCampaign:
 
         Nothing has changed since the last time where neither the market nor anybody in it has moved.
         """
-        request, moved = self._request, (self._state.now, self._state.ticks)
+        moved = self._state.now, self._state.ticks
         if moved == self._marked:
             return
         self._marked = moved
         await workflow.execute_activity_method(
-            CampaignCalls.mark_accounts,
-            MarkRequest(
-                realm=request.realm,
-                venue=request.venue,
-                accounts=request.accounts,
-                symbols=request.symbols,
-                as_of=self._state.now,
-            ),
-            **at(self._venue_queue, "equity", CLOCK_CALL),
+            CampaignCalls.mark_accounts, self._marks(self._state.now), **at(self._venue_queue, "equity", CLOCK_CALL)
+        )
+
+    def _marks(self, as_of: datetime) -> MarkRequest:
+        request = self._request
+        return MarkRequest(
+            realm=request.realm,
+            venue=request.venue,
+            accounts=request.accounts,
+            symbols=request.symbols,
+            as_of=as_of,
         )
 
     async def _reconciled(self) -> Reconciliation:

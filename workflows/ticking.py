@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.exchange.port import ClockEvent, ClockStop, Level
     from workflows.names import Signal, watch_workflow
-    from workflows.protocol import CampaignState, Decided, Ready, Settled, Tick, Watched
+    from workflows.protocol import CampaignState, Settled, Tick, Watched
 
 Touched = dict[str, tuple[ClockEvent, ...]]
 """Entities to be ticked, each with the events that are its own."""
@@ -25,17 +25,9 @@ class Ticking:
         self._watch = watch_workflow(realm)
         self._before_the_watch = before_the_watch
         self._settled: dict[int, Settled] = {}
-        self._ready: set[str] = set()
-        self._decided: dict[str, Decided] = {}
 
     def hear_settled(self, answer: Settled) -> None:
         self._settled[answer.number] = answer
-
-    def hear_ready(self, wish: Ready) -> None:
-        self._ready.add(wish.workflow_id)
-
-    def hear_decided(self, news: Decided) -> None:
-        self._decided[news.workflow_id] = news
 
     def levels(self) -> tuple[Level, ...]:
         """Every price that somebody waits for."""
@@ -73,14 +65,13 @@ class Ticking:
         wave = touched
         while wave:
             now = {entity: events for entity, events in wave.items() if entity != self._watch} or wave
-            if self._watch in now:
+            if self._watch in now and (now[self._watch] or self._watch in self.awake()):
                 await self._before_the_watch()
             later = {entity: events for entity, events in wave.items() if entity not in now}
             numbers = [await self._tick(entity, events) for entity, events in now.items()]
             answers = [await self._answer(entity, number) for entity, number in zip(now, numbers, strict=True)]
-            told = [entity for answer in answers for entity in answer.also]
-            told += await self._follow([decision for answer in answers for decision in answer.started])
-            wave = dict.fromkeys(sorted(set(told)), ()) | later
+            told = {entity for answer in answers for entity in answer.also}
+            wave = dict.fromkeys(sorted(told), ()) | later
 
     async def _tick(self, entity: str, events: tuple[ClockEvent, ...]) -> int | None:
         number = self.next_number()
@@ -102,30 +93,10 @@ class Ticking:
             self._forget(entity)
         else:
             self.watch(answer.watched)
+        for watched in answer.found:
+            self.watch(watched)
+        self._keep(decisions=self.state.decisions + len(answer.started))
         return answer
-
-    async def _follow(self, decisions: list[str]) -> list[str]:
-        """See decisions through: thought in parallel, passed through the gate in their stated order."""
-        if not decisions:
-            return []
-        await workflow.wait_condition(
-            lambda: all(one in self._ready or one in self._decided for one in decisions), timeout_summary="decisions"
-        )
-        told: list[str] = []
-        for decision in decisions:
-            news = await self._through_the_gate(decision)
-            for watched in news.watched:
-                self.watch(watched)
-            told += news.also
-        self._keep(decisions=self.state.decisions + len(decisions))
-        return told
-
-    async def _through_the_gate(self, decision: str) -> Decided:
-        if decision in self._ready and decision not in self._decided:
-            await workflow.get_external_workflow_handle(decision).signal(Signal.TURN)
-        await workflow.wait_condition(lambda: decision in self._decided, timeout_summary=f"{decision} ends")
-        self._ready.discard(decision)
-        return self._decided.pop(decision)
 
     def watch(self, watched: Watched) -> None:
         """Remember what an entity waits for now."""

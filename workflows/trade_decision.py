@@ -6,7 +6,6 @@ import asyncio
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
-from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.market.port import Observation
@@ -20,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approvals import AnsweredByPeople, Approvals
     from workflows.names import ACTION, OUTCOME, Signal
     from workflows.opinions import Opinions
-    from workflows.protocol import Decided, DecisionRequest, DecisionResult, Placed, Ready
+    from workflows.protocol import DecisionRequest, DecisionResult, Placed, Ready
     from workflows.scene import Scene, observe
 
 
@@ -40,12 +39,6 @@ class TradeDecision(AnsweredByPeople):
     @workflow.run
     async def run(self, request: DecisionRequest) -> DecisionResult:
         """Return the decision's summary; one that was taken before is returned as it was, and nothing is done."""
-        result = await self._decide()
-        await self._tell(result)
-        return result
-
-    async def _decide(self) -> DecisionResult:
-        request = self._request
         opened = await workflow.execute_local_activity_method(StoreCalls.open_decision, self._head, **STORE_CALL)
         if opened.finished is not None:
             return DecisionResult(summary=opened.finished, already_decided=True)
@@ -76,7 +69,7 @@ class TradeDecision(AnsweredByPeople):
             self._note(fusion=self._trades.changed)
         return await self._end(tuple(outcomes))
 
-    @workflow.signal(name=Signal.TURN, description="The coordinator lets this decision pass the gate")
+    @workflow.signal(name=Signal.TURN, description="Who started this decision lets it pass the gate")
     def turn(self) -> None:
         self._turn = True
 
@@ -110,23 +103,12 @@ class TradeDecision(AnsweredByPeople):
 
     async def _my_turn(self) -> None:
         """In a campaign, symbols pass the gate in a stated order, so that one history gives one result."""
-        if self._request.coordinator is None or not self._request.takes_turns:
+        if self._request.gatekeeper is None:
             return
-        await workflow.get_external_workflow_handle(self._request.coordinator).signal(
+        await workflow.get_external_workflow_handle(self._request.gatekeeper).signal(
             Signal.READY, Ready(decision_id=self._head.decision_id, workflow_id=workflow.info().workflow_id)
         )
         await workflow.wait_condition(lambda: self._turn, timeout_summary="turn at the gate")
-
-    async def _tell(self, result: DecisionResult) -> None:
-        """A decision is nobody's child: its coordinator hears that it ended, and what lives on."""
-        if self._request.coordinator is None:
-            return
-        coordinator = workflow.get_external_workflow_handle(self._request.coordinator)
-        news = Decided(workflow_id=workflow.info().workflow_id, watched=result.watched, also=result.also)
-        try:
-            await coordinator.signal(Signal.DECIDED, news)
-        except ApplicationError:
-            workflow.logger.info("%s is gone; the decision ended without it", self._request.coordinator)
 
     async def _end_for_all(self, outcome: str, *reasons: str) -> DecisionResult:
         return await self._end(

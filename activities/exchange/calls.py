@@ -155,7 +155,10 @@ class CampaignCalls:
         """Run the market to `to` or to its first event; the same request id is answered with the same stop."""
         async with venue_call():
             self._check_realm(request.realm)
-            return await self._clock.advance(request.to, request.levels, request_id=request.request_id)
+            stop = await self._clock.advance(request.to, request.levels, request_id=request.request_id)
+            if request.marks is not None and stop.now >= request.to:
+                await self._mark(request.marks)
+            return stop
 
     @activity.defn
     async def open_accounts(self, request: OpenAccounts) -> None:
@@ -178,19 +181,20 @@ class CampaignCalls:
     async def mark_accounts(self, request: MarkRequest) -> MarkedAccounts:
         """Mark each account at the best bids and store one equity row for (account, as_of)."""
         async with venue_call():
-            self._check_realm(request.realm, request.venue)
-            books = [await self._exchange.book_top(symbol) for symbol in request.symbols]
-            marks = tuple((book.symbol, book.bid) for book in books)
-            equities = [
-                AccountEquity(
-                    account=account,
-                    equity_usd=await self._accounts.record_equity(
-                        request.realm, account, as_of=request.as_of, marks=marks
-                    ),
-                )
-                for account in request.accounts
-            ]
-            return MarkedAccounts(as_of=request.as_of, equities=tuple(equities), marks=marks)
+            return await self._mark(request)
+
+    async def _mark(self, request: MarkRequest) -> MarkedAccounts:
+        self._check_realm(request.realm, request.venue)
+        books = [await self._exchange.book_top(symbol) for symbol in request.symbols]
+        marks = tuple((book.symbol, book.bid) for book in books)
+        equities = [
+            AccountEquity(
+                account=account,
+                equity_usd=await self._accounts.record_equity(request.realm, account, as_of=request.as_of, marks=marks),
+            )
+            for account in request.accounts
+        ]
+        return MarkedAccounts(as_of=request.as_of, equities=tuple(equities), marks=marks)
 
     def _check_realm(self, realm: str, venue: str | None = None) -> None:
         if realm != self._exchange.realm or venue not in (None, self._exchange.venue):

@@ -222,15 +222,6 @@ class MarketNews(Contract):
     changed: tuple[OrderKey, ...] = ()
 
 
-class AdvanceRequest(Contract):
-    """One move of the market clock; `request_id` comes from the campaign's step, so a repeat is the same move."""
-
-    realm: str
-    to: Utc
-    levels: tuple[Level, ...] = ()
-    request_id: str
-
-
 class OpenAccounts(Contract):
     """Accounts of a trial, each with the same capital in the quote asset."""
 
@@ -251,6 +242,19 @@ class MarkRequest(Contract):
     accounts: tuple[str, ...]
     symbols: tuple[str, ...]
     as_of: Utc
+
+
+class AdvanceRequest(Contract):
+    """One move of the market clock; `request_id` comes from the campaign's step, so a repeat is the same move.
+
+    Where the market comes as far as `to`, accounts are valued there as `marks` says.
+    """
+
+    realm: str
+    to: Utc
+    levels: tuple[Level, ...] = ()
+    request_id: str
+    marks: MarkRequest | None = None
 
 
 class AccountEquity(Contract):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from temporalio import workflow
 
-from workflows.names import Signal
-from workflows.protocol import Decided, Placed, Ready, Settled
+from workflows.protocol import Placed, Ready, Settled
 
 
 @workflow.defn(name="TestCoordinator", sandboxed=False)
 class TestCoordinator:
-    """Keeps every `Settled`, `Placed`, `Decided` and `Ready` it is told; `close` ends it."""
+    """Keeps every `Settled`, `Placed` and `Ready` it is told; `close` ends it."""
 
     __test__ = False
 
@@ -18,7 +17,6 @@ class TestCoordinator:
         self._settled: dict[int, Settled] = {}
         self._placed: list[Placed] = []
         self._ready: list[str] = []
-        self._decided: dict[str, Decided] = {}
         self._closing = False
 
     @workflow.run
@@ -38,10 +36,6 @@ class TestCoordinator:
         self._ready.append(wish.workflow_id)
 
     @workflow.signal
-    def decided(self, news: Decided) -> None:
-        self._decided[news.workflow_id] = news
-
-    @workflow.signal
     def close(self) -> None:
         self._closing = True
 
@@ -56,15 +50,6 @@ class TestCoordinator:
         """What executions told, once at least `count` did."""
         await workflow.wait_condition(lambda: len(self._placed) >= count)
         return list(self._placed)
-
-    @workflow.update
-    async def end_of(self, decision: str) -> Decided:
-        """What a decision told at its end, once it did; its turn at the gate is granted when it asks for one."""
-        await workflow.wait_condition(lambda: decision in self._ready or decision in self._decided)
-        if decision not in self._decided:
-            await workflow.get_external_workflow_handle(decision).signal(Signal.TURN)
-        await workflow.wait_condition(lambda: decision in self._decided)
-        return self._decided[decision]
 
     @workflow.query
     def ready_for_the_gate(self) -> list[str]:

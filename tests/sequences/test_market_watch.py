@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from eventually import eventually
-from fakes.coordinator import TestCoordinator
 from fakes.scripted_models import buys
 from fakes.sequence_house import SequenceHouse
 from fakes.told_market import FLAT, OPENS_AT, SYMBOL, VENUE, Told
@@ -24,7 +23,7 @@ from trading.policy.table import changed
 from workers.cli.card import readable_card
 from workflows.market_watch import MarketWatch
 from workflows.names import TASK_TIMEOUT, QueueRole, Signal, watch_workflow
-from workflows.protocol import Decided, DecisionResult, Planned, PlaybookNews, Settled, WatchRequest, WatchState
+from workflows.protocol import DecisionResult, Planned, PlaybookNews, Settled, WatchRequest, WatchState
 
 OpenHouse = Callable[..., Awaitable[SequenceHouse]]
 SYMBOLS = (SYMBOL, "ETH/USDT")
@@ -65,12 +64,9 @@ async def start_watch(house: SequenceHouse, **given: Any) -> WorkflowHandle[Any,
 
 
 async def results(house: SequenceHouse, settled: Settled) -> list[DecisionResult]:
-    """How the decisions of a tick ended, in their order; each gets its turn at the gate when it asks for it."""
-    found = []
-    for name in settled.started:
-        await house.coordinator.execute_update(TestCoordinator.end_of, name, result_type=Decided)
-        found.append(await house.client.get_workflow_handle(name, result_type=DecisionResult).result())
-    return found
+    """How the decisions of a tick ended, in their order."""
+    handles = [house.client.get_workflow_handle(name, result_type=DecisionResult) for name in settled.started]
+    return [await handle.result() for handle in handles]
 
 
 def of_the_plan(settled: Settled) -> list[Any]:
