@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -100,8 +101,7 @@ class ReplayCampaign:
         await self._open_watch()
         if request.hours.at(request.hours.day_of(request.start), request.hours.plan_at) <= request.start:
             await self._do(Duty.PLAN_DAY)
-        else:
-            await self._tick_watch()
+        await self._ticking.settle({watch_workflow(request.realm): ()})
 
     async def _open_desk(self, account: str) -> None:
         request = self._request
@@ -149,17 +149,19 @@ class ReplayCampaign:
             search_attributes=labels(realm=request.realm, accounts=request.accounts),
         )
 
-    async def _tick_watch(self) -> None:
-        await self._ticking.settle({watch_workflow(self._request.realm): ()})
-
     async def _step(self) -> None:
-        """One move of the market clock, and all that follows from it."""
+        """One move of the market clock, and all that follows from it. A day is closed on the way to what comes next."""
         duties = next_duties(self._request.hours, self._state.now)
+        closes = [one.at for one in duties if one.duty is Duty.CLOSE_DAY and one.at < self._request.end]
+        if closes:
+            duties = next_duties(self._request.hours, closes[0])
         wakes = self._ticking.next_wake()
         due = min(at for at in (self._request.end, duties[0].at, wakes) if at is not None)
-        at_due = {one.duty for one in duties if one.at == due}
-        stop = await self._advance(due, marks=due == wakes or Duty.CLOSE_DAY in at_due)
+        marks = {*closes, *([due] if due == wakes else [])}
+        stop = await self._advance(due, marks=sorted(at for at in marks if at <= due))
         await self._ticking.settle(self._ticking.touched(stop))
+        if stop.now in closes:
+            await self._mark()
         if stop.now < due or due >= self._request.end:
             return
         for duty in (one.duty for one in duties if one.at == due):
@@ -169,16 +171,11 @@ class ReplayCampaign:
     async def _do(self, duty: Duty) -> None:
         """One duty of the agenda; a day that began before the campaign has no review."""
         request, now = self._request, self._state.now
-        if duty is Duty.CLOSE_DAY:
-            await self._mark()
-            return
         if duty is Duty.REVIEW_DAY and request.hours.bounds(request.hours.day_of(now))[0] <= request.start:
             return
         done = await run_duty(duty, self._period(now))
         counted = {**self._state.sequences, done: self._state.sequences.get(done, 0) + 1}
         self._ticking.state = self._state.model_copy(update={"sequences": counted})
-        if duty is Duty.PLAN_DAY:
-            await self._tick_watch()
 
     def _period(self, as_of: datetime) -> PeriodRequest:
         request = self._request
@@ -200,8 +197,8 @@ class ReplayCampaign:
         await self._mark()
         await self._do(Duty.REVIEW_DAY)
 
-    async def _advance(self, to: datetime, *, marks: bool = False) -> ClockStop:
-        """Run the market to `to` or to its first event; at `to`, the accounts are valued where that is asked for."""
+    async def _advance(self, to: datetime, *, marks: Sequence[datetime] = ()) -> ClockStop:
+        """Run the market to `to` or to its first event; the accounts are valued at the times of `marks` on the way."""
         number = self._ticking.next_number()
         stop = await workflow.execute_activity_method(
             CampaignCalls.advance_clock,
@@ -210,13 +207,13 @@ class ReplayCampaign:
                 to=to,
                 levels=self._ticking.levels(),
                 request_id=f"advance-{number}",
-                marks=self._marks(to) if marks else None,
+                marks=tuple(self._marks(at) for at in marks),
             ),
             **at(self._venue_queue, f"market to {to:%Y-%m-%d %H:%M}", CLOCK_CALL),
         )
         days = (stop.now - self._request.start) // DAY
         self._ticking.state = self._state.model_copy(update={"now": stop.now, "days": days})
-        if marks and stop.now >= to:
+        if stop.marked_at == stop.now:
             self._marked = (stop.now, self._state.ticks)
         return stop
 

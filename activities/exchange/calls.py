@@ -155,10 +155,16 @@ class CampaignCalls:
         """Run the market to `to` or to its first event; the same request id is answered with the same stop."""
         async with venue_call():
             self._check_realm(request.realm)
+            marked_at = None
+            for number, mark in enumerate(request.marks):
+                step = f"{request.request_id}/{number}"
+                stop = await self._clock.advance(mark.as_of, request.levels, request_id=step)
+                if stop.events or stop.now < mark.as_of:
+                    return stop.model_copy(update={"marked_at": marked_at})
+                await self._mark(mark)
+                marked_at = mark.as_of
             stop = await self._clock.advance(request.to, request.levels, request_id=request.request_id)
-            if request.marks is not None and stop.now >= request.to:
-                await self._mark(request.marks)
-            return stop
+            return stop.model_copy(update={"marked_at": marked_at})
 
     @activity.defn
     async def open_accounts(self, request: OpenAccounts) -> None:

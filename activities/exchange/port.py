@@ -176,6 +176,7 @@ class ClockEvent(Contract):
 class ClockStop(Contract):
     now: Utc
     events: tuple[ClockEvent, ...] = ()
+    marked_at: Utc | None = Field(default=None, description="the last time at which accounts were valued on the way")
 
 
 class ResolveOrder(Contract):
@@ -247,14 +248,15 @@ class MarkRequest(Contract):
 class AdvanceRequest(Contract):
     """One move of the market clock; `request_id` comes from the campaign's step, so a repeat is the same move.
 
-    Where the market comes as far as `to`, accounts are valued there as `marks` says.
+    Accounts are valued on the way at the times of `marks`, in order and none later than `to`; an event at such a time
+    comes before its valuation and ends the move.
     """
 
     realm: str
     to: Utc
     levels: tuple[Level, ...] = ()
     request_id: str
-    marks: MarkRequest | None = None
+    marks: tuple[MarkRequest, ...] = ()
 
 
 class AccountEquity(Contract):
