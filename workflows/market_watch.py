@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
@@ -306,11 +306,17 @@ class MarketWatch:
         heads, as_of = [], now.replace(microsecond=0)
         if is_due(self._request.hours, since=since, now=now, every_s=self._request.decide_every_s):
             heads = [self._head(symbol, as_of, cause=PLAN, accounts=self._request.accounts) for symbol in self._symbols]
+            self._keep(decided_at=now)
         decided = {head.symbol for head in heads}
         for trigger in self._fired(now):
-            if trigger.symbol not in decided:
+            if trigger.symbol not in decided and (trigger.defends or not self._has_just_decided(now)):
                 heads.append(self._head(trigger.symbol, as_of, cause=TRIGGER, accounts=trigger.accounts, of=trigger))
         return heads
+
+    def _has_just_decided(self, now: datetime) -> bool:
+        """A price that an entry waits for says nothing new right after its symbol was decided: the trigger is spent."""
+        at = self._state.decided_at
+        return at is not None and now - at < timedelta(seconds=self._plan.trigger_quiet_s)
 
     def _fired(self, now: datetime) -> tuple[WatchedTrigger, ...]:
         """The triggers that this tick's events crossed, each once."""

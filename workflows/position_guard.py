@@ -277,7 +277,7 @@ class PositionGuard:
 
     async def _withdraw_stop(self) -> None:
         """Cancel the stop and take in what it sold meanwhile; afterwards nothing of ours locks the position."""
-        while (resting := self._state.stop or self._state.target) is not None:
+        while (resting := self._state.locking) is not None:
             report = await self._venue.cancel(resting.key, f"cancel {resting.leg.value}")
             self._take_report(resting, report)
             if not report.is_terminal:
@@ -291,7 +291,7 @@ class PositionGuard:
         await self._withdraw_stop()
         await self._know_the_lot()
         state = self._state
-        if state.plan is None or state.frozen is not None or state.stop is not None or state.target is not None:
+        if state.plan is None or state.frozen is not None or state.locking is not None:
             return None, ZERO
         wanted = state.tradable_of(quantity)
         amount = state.lot.portion(wanted) if state.lot is not None else wanted

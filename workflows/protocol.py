@@ -118,6 +118,7 @@ class WatchState(Contract):
     regimes: dict[str, RiskRegime] = Field(default_factory=dict)
     playbook: PlaybookNews | None = None
     judged: str = Field(default="", description="the day whose progress was judged")
+    decided_at: Utc | None = Field(default=None, description="when all symbols were decided last")
 
 
 class WatchRequest(Contract):

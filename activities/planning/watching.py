@@ -68,6 +68,7 @@ class WatchCalls:
                 "triggers": watched_triggers(plan),
                 "triggers_per_symbol": policy.triggers_per_symbol,
                 "triggers_per_day": policy.triggers_per_day,
+                "trigger_quiet_s": policy.trigger_quiet_s,
             }
         )
 

@@ -24,7 +24,8 @@ class GuardRecord(Contract):
     `frozen_order` waits for a person: its fate is unknown. While `retry_at` lies ahead nothing that the venue refused
     is tried again. `target` rests in one list with the stop where the venue takes both. `trail` is how far the stop
     has followed the price, `first_target_of` the entry whose first target was sold, `stop_due` the time at which a
-    triggered stop with a limit must be done.
+    triggered stop with a limit must be done. `superseded` are exits that came to the venue with an earlier entry: they
+    lock what the one exit for all that is held needs, and are withdrawn for it.
     """
 
     opening: Decimal | None = None
@@ -33,6 +34,7 @@ class GuardRecord(Contract):
     exits: dict[str, OrderReport] = Field(default_factory=dict)
     stop: OrderRequest | None = None
     target: OrderRequest | None = None
+    superseded: tuple[OrderRequest, ...] = ()
     trail: Trail | None = None
     first_target_of: str | None = None
     stop_due: Utc | None = None
@@ -92,7 +94,12 @@ class GuardRecord(Contract):
     @property
     def at_the_venue(self) -> tuple[OrderRequest, ...]:
         """Our exit orders that are not final."""
-        return tuple(order for order in (self.stop, self.target, self.leaving) if order is not None)
+        return tuple(order for order in (self.stop, self.target, self.leaving, *self.superseded) if order is not None)
+
+    @property
+    def locking(self) -> OrderRequest | None:
+        """An exit at the venue that has to be withdrawn before what is held can be sold or protected anew."""
+        return self.stop or self.target or next(iter(self.superseded), None)
 
     @property
     def frozen_ids(self) -> tuple[str, ...]:

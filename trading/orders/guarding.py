@@ -37,8 +37,9 @@ class GuardState(PriceFollowing):
 
     @property
     def is_watched_in_time(self) -> bool:
-        """Whether target and time can end the position: it is held, and no sale is on its way."""
-        return self.plan is not None and self.leaving is None and self.tradable > 0
+        """Whether target and time can end the position: it is held, and no sale is on its way or refused."""
+        is_free = self.leaving is None and self.refused_sales < REFUSED_SALES
+        return self.plan is not None and is_free and self.tradable > 0
 
     def reason_to_leave(self, *, now: datetime | None, target_crossed: bool) -> tuple[str, Leg] | None:
         """Why the whole position should be sold now, and as which leg; `None` where it should not, or cannot be."""
@@ -64,7 +65,7 @@ class GuardState(PriceFollowing):
         A stop may leave dust out: the venue sizes one that came with its entry by what that brought, no order could
         carry the rest, and the next exit takes it along.
         """
-        if self.stop is None or self.plan is None or self._is_in_doubt(self.stop):
+        if self.stop is None or self.plan is None or self.superseded or self._is_in_doubt(self.stop):
             return False
         left = self.tradable - self.stop.quantity
         if left < 0 or (left > 0 and (self.lot is None or self.lot.tradable(left, self.plan.stop_price) > 0)):
@@ -144,7 +145,9 @@ class GuardState(PriceFollowing):
         state = self
         if known is None:
             sized = order.model_copy(update={"quantity": leg.quantity or order.quantity})
-            state = self._with(**{order.leg.value: sized})
+            earlier: OrderRequest | None = getattr(self, order.leg.value)
+            superseded = self.superseded if earlier is None else (*self.superseded, earlier)
+            state = self._with(**{order.leg.value: sized}, superseded=superseded)
         return state.taken(order, leg)
 
     def asked_to_leave(self, wish: LeaveRequest) -> Self:
@@ -183,6 +186,7 @@ class GuardState(PriceFollowing):
                     changes[place] = None
                     if place == "stop":
                         changes["stop_due"] = None
+            changes["superseded"] = tuple(one for one in self.superseded if not _is(one, report))
         if order.leg is not Leg.STOP and order.type is OrderType.MARKET:
             if report.outcome is OutcomeClass.REFUSED:
                 changes["refused_sales"] = self.refused_sales + 1
@@ -192,7 +196,7 @@ class GuardState(PriceFollowing):
                 changes |= {"refused_sales": 0, "retry_at": None, "rests": 0, "refuses_stops": False}
         state = self._with(**changes)
         for leg in report.legs:
-            beside = next((one for one in (self.stop, self.target) if _is(one, leg)), None)
+            beside = next((one for one in (self.stop, self.target, *self.superseded) if _is(one, leg)), None)
             if beside is not None:
                 state = state.taken(beside, leg)
         return state

@@ -60,6 +60,16 @@ class WatchPolicy(Contract):
         looser="up",
         description="entry triggers of all symbols that may ask for a decision in one day",
     )
+    trigger_quiet_s: int = count(
+        1800,
+        ge=0,
+        le=86_400,
+        unit="s",
+        capability="C09",
+        code="trigger_cap",
+        looser="down",
+        description="how long after all symbols were decided an entry trigger is spent without another decision",
+    )
     anomaly_window_s: int = count(
         900,
         ge=60,

@@ -71,6 +71,7 @@ class Watchlist(Contract):
     triggers: tuple[WatchedTrigger, ...] = ()
     triggers_per_symbol: int = 0
     triggers_per_day: int = 0
+    trigger_quiet_s: int = 0
     replan_after_s: int = Field(default=0, description="after the session's start; 0 is never")
     limits: AnomalyLimits | None = None
 
