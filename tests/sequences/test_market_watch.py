@@ -18,7 +18,7 @@ from activities.store.port import KeptPlan
 from activities.store.reading import decision_card, decision_list
 from trading.ids import decision_id
 from trading.planning.models import DayPlan, Level, PriceTrigger, Style, TradeIdea, TriggerKind
-from trading.playbook import first_playbook, revised, to_json
+from trading.playbook import Playbook, first_playbook, revised, to_json
 from trading.policy.table import changed
 from workers.cli.card import readable_card
 from workflows.market_watch import MarketWatch
@@ -41,6 +41,12 @@ LIMITS = {
     "max_entries": 6,
     "daily_loss_fraction": "0.05",
 }
+
+
+def listening(**policy: Any) -> Playbook:
+    """A playbook by which a trigger counts from the first moment after the session's decisions."""
+    first = first_playbook()
+    return revised(first, policy=changed(first.policy, trigger_quiet_s=0, **policy))
 
 
 async def start_watch(house: SequenceHouse, **given: Any) -> WorkflowHandle[Any, Any]:
@@ -176,7 +182,7 @@ async def test_a_grid_adds_its_own_times(open_house: OpenHouse) -> None:
 
 @pytest.mark.temporal
 async def test_a_trigger_of_the_plan_is_decided_once_for_who_planned_it(open_house: OpenHouse) -> None:
-    house = await open_house(Told(accounts=ACCOUNTS, hours=[FALL, FALL]))
+    house = await open_house(Told(accounts=ACCOUNTS, hours=[FALL, FALL], playbook=listening()))
     watch = await start_watch(house, accounts=ACCOUNTS)
     await results(house, await house.tick(watch))
     await tell_plan(house, watch)
@@ -240,6 +246,20 @@ async def test_a_day_off_its_course_is_planned_anew_once(
 
 
 @pytest.mark.temporal
+async def test_right_after_the_session_a_trigger_is_spent_without_another_decision(open_house: OpenHouse) -> None:
+    house = await open_house(Told(hours=[FALL]))
+    watch = await start_watch(house)
+    await results(house, await house.tick(watch))
+    await tell_plan(house, watch)
+    told = await house.tick(watch)
+    stop = await house.advance(OPENS_AT + HOUR, *told.watched.levels)
+    assert stop.now < OPENS_AT + timedelta(minutes=30)
+    spent = await house.tick(watch, *stop.events)
+    assert spent.started == ()
+    assert len(spent.watched.levels) < len(told.watched.levels), "it is not waited for again"
+
+
+@pytest.mark.temporal
 async def test_the_policy_caps_what_a_plan_may_ask_for(open_house: OpenHouse) -> None:
     first = first_playbook()
     none = revised(first, policy=changed(first.policy, triggers_per_symbol=0))
@@ -266,7 +286,7 @@ async def test_news_of_a_playbook_counts_for_the_next_decision(open_house: OpenH
 
 @pytest.mark.temporal
 async def test_what_fired_stays_fired_in_a_new_run(open_house: OpenHouse) -> None:
-    house = await open_house(Told(hours=[FALL]))
+    house = await open_house(Told(hours=[FALL], playbook=listening()))
     watch = await start_watch(house)
     await results(house, await house.tick(watch))
     await tell_plan(house, watch)
