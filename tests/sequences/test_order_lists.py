@@ -93,6 +93,26 @@ async def test_the_side_that_fills_ends_the_trade_and_the_venue_cancels_the_othe
     await reconciled(house)
 
 
+async def test_a_second_entry_is_covered_by_one_list_for_all_that_is_held(open_house: OpenHouse) -> None:
+    """Each entry brought exits of its own, which lock what one exit for all needs."""
+    house = await open_house(Told(hours=[FLAT, FLAT, FALL]))
+    first = await house.bought(name="first", notional="3000", stop="6800", target="7400", plan=PLAN)
+    second = await house.bought(name="second", notional="2000", stop="6850", target="7450", plan=PLAN)
+    rests = await resting(house)
+    assert set(rests) == {OrderType.STOP_LOSS, OrderType.LIMIT_MAKER}
+    for order in rests.values():
+        assert first.net_base + second.net_base - Decimal("0.00001") < order.quantity
+    assert rests[OrderType.STOP_LOSS].stop_price == 6850
+    state = await house.guard_state()
+    assert state.is_protected
+    assert state.superseded == ()
+    await reconciled(house)
+    await house.play(OPENS_AT + 4 * HOUR)
+    assert await outcome_of(house) == ["stop"]
+    assert await held(house) < Decimal("0.00002")
+    await reconciled(house)
+
+
 async def test_an_entry_above_its_slippage_bound_expires_and_leaves_nothing(open_house: OpenHouse) -> None:
     house = await open_house()
     report = await house.bought(plan=ExitPlan(slippage_fraction=Decimal("-0.01")))
