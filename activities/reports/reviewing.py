@@ -101,7 +101,7 @@ class ReviewCalls:
         playbook = from_json(await self._store.get(name))
         records = await self._source.day_records(order.realm, order.accounts, period)
         review = review_the_day(records, period, playbook.policy, playbook_version=playbook.version)
-        return await self._store.keep_day_review(review)
+        return await self._store.keep_day_review(order.realm, review)
 
 
 def _reviewed(kept: KeptReview) -> DayReviewed:

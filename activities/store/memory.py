@@ -33,12 +33,12 @@ class MemoryRows:
         async with self._database.read() as connection:
             return await _kept(connection, realm, period)
 
-    async def keep_day_review(self, review: DayReview) -> KeptReview:
+    async def keep_day_review(self, realm: str, review: DayReview) -> KeptReview:
         text = canonical_json(review)
         name = content_hash(text)
         async with self._database.write() as connection:
-            await self._database.serialise(connection, review.realm, DAILY_REVIEW, review.period)
-            kept = await _kept(connection, review.realm, review.period)
+            await self._database.serialise(connection, realm, DAILY_REVIEW, review.period)
+            kept = await _kept(connection, realm, review.period)
             if kept is not None:
                 return kept
             await keep_blob(self._database, connection, name, text, media_type="application/json")
@@ -46,7 +46,7 @@ class MemoryRows:
                 connection,
                 ReportRow,
                 {
-                    "realm": review.realm,
+                    "realm": realm,
                     "kind": DAILY_REVIEW,
                     "account": ALL,
                     "period": review.period,
@@ -55,19 +55,19 @@ class MemoryRows:
                 },
             )
             for statement, rows in (
-                (_ADD_EXPERIENCE, [row for day in review.accounts for row in _experiences(review, day)]),
-                (_ADD_LESSON, [row for day in review.accounts for row in _lessons(review, day)]),
+                (_ADD_EXPERIENCE, [row for day in review.accounts for row in _experiences(realm, review, day)]),
+                (_ADD_LESSON, [row for day in review.accounts for row in _lessons(realm, review, day)]),
             ):
                 if rows:
                     await connection.execute(statement, rows)
-            newest = await _is_newest(connection, review.realm, review.period)
+            newest = await _is_newest(connection, realm, review.period)
         return KeptReview(content_hash=name, review=review, is_newest=newest)
 
 
-def _experiences(review: DayReview, day: AccountDay) -> list[dict[str, Any]]:
+def _experiences(realm: str, review: DayReview, day: AccountDay) -> list[dict[str, Any]]:
     return [
         {
-            "realm": review.realm,
+            "realm": realm,
             "memory_id": "E" + content_hash("|".join((day.account, review.period, each.title)))[:11],
             "account": day.account,
             "period": review.period,
@@ -85,10 +85,10 @@ def _experiences(review: DayReview, day: AccountDay) -> list[dict[str, Any]]:
     ]
 
 
-def _lessons(review: DayReview, day: AccountDay) -> list[dict[str, Any]]:
+def _lessons(realm: str, review: DayReview, day: AccountDay) -> list[dict[str, Any]]:
     return [
         {
-            "realm": review.realm,
+            "realm": realm,
             "memory_id": "L" + content_hash("|".join((day.account, review.period, lesson.title)))[:11],
             "account": day.account,
             "lesson_id": lesson.id,

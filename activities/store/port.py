@@ -597,6 +597,6 @@ class Reviews(Protocol):
         a month ends with it. Without `symbols` those that were ever held are meant."""
         ...
 
-    async def keep_day_review(self, review: DayReview) -> KeptReview:
+    async def keep_day_review(self, realm: str, review: DayReview) -> KeptReview:
         """Store review, experiences and lessons in one transaction, or return what is kept for the day already."""
         ...

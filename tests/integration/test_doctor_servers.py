@@ -153,7 +153,7 @@ async def test_a_venue_is_asked_for_clock_filters_and_smallest_equity(
     found = {check.name: check async for check in venue_checks(load_settings())}
     assert found["exchange.clock"].state is State.OK, found["exchange.clock"].detail
     assert "BTC/USDT from 5" in found["exchange.filters"].detail
-    assert found["exchange.equity"].detail.startswith("an account needs 110.6")
+    assert found["exchange.equity"].detail.startswith("an account needs 276.5")
 
 
 async def test_a_venue_that_is_gone_is_one_failure(

@@ -59,7 +59,7 @@ async def judged(store: Store, at: datetime) -> DayReview:
 
 
 async def reviewed(store: Store, at: datetime) -> DayReview:
-    return (await store.keep_day_review(await judged(store, at))).review
+    return (await store.keep_day_review(REALM, await judged(store, at))).review
 
 
 async def recalled(store: Store, at: datetime, **changed: object) -> list[MemoryItem]:
@@ -75,7 +75,7 @@ async def test_two_reviews_of_a_day_keep_the_first_and_its_memory_once(store: St
     await closed(store, 2, NOON + HOUR, pnl=-4)
     second = await judged(store, NOON)
     assert first != second
-    kept = await asyncio.gather(store.keep_day_review(first), store.keep_day_review(second))
+    kept = await asyncio.gather(store.keep_day_review(REALM, first), store.keep_day_review(REALM, second))
     assert kept[0].content_hash == kept[1].content_hash
     assert sorted(each.was_kept_before for each in kept) == [False, True]
     found = await store.find_day_review(REALM, day_of(NOON).name)
@@ -131,7 +131,7 @@ async def test_a_day_that_nobody_reviewed_is_learned_from_by_the_next(store: Sto
     await closed(store, 3, NOON)
     (lesson,) = (await reviewed(store, NOON)).accounts[0].learned
     assert (lesson.sample_count, lesson.validation_trades) == (3, 2)
-    late = await store.keep_day_review(await judged(store, NOON - DAY))
+    late = await store.keep_day_review(REALM, await judged(store, NOON - DAY))
     assert not late.is_newest
     assert [lesson.sample_count for lesson in late.review.accounts[0].learned] == [2], "as it stood then"
 

@@ -215,16 +215,16 @@ def test_a_key_that_may_withdraw_is_refused_before_it_is_used() -> None:
 @pytest.mark.parametrize(
     ("usdt", "enough"),
     [
-        # 5 USD x 1.05 / ((1 - 0.05) x (1 - 0.001)) / 0.05 = 110.6369...
-        ("110.63", False),
-        ("110.64", True),
+        # 5 USD x 1.05 / ((1 - 0.05) x (1 - 0.001)) / 0.02 = 276.59: a thousandth of equity at a stop of a twentieth
+        ("276.58", False),
+        ("276.60", True),
     ],
 )
 def test_the_smallest_workable_equity_is_the_one_of_the_formula(usdt: str, enough: bool) -> None:
     rules = {"BTC/USDT": RULES.model_copy(update={"min_notional_usd": Decimal(5)})}
     found = venue.equity_check(rules, [account(usdt=usdt)])
     assert (found.state is State.OK) is enough
-    assert "110.64 USD" in found.detail
+    assert "276.59 USD" in found.detail
 
 
 def test_a_symbol_without_stop_orders_cannot_be_protected() -> None:

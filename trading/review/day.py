@@ -102,7 +102,6 @@ class DayReview(Contract):
     `model_knows_period` marks history that a model may have read: it feeds no promotion and no trust weight.
     """
 
-    realm: str
     period: str
     as_of: Utc
     playbook_version: str
@@ -155,7 +154,6 @@ def review_the_day(records: DayRecords, period: Period, policy: Policy, *, playb
     knowledge = model_knows_period(records.models, period, realm=records.realm)
     asked = {check.question: check for day in days for check in checkpoints_for(day.biases)}
     return DayReview(
-        realm=records.realm,
         period=period.name,
         as_of=period.end,
         playbook_version=playbook_version,
