@@ -320,11 +320,11 @@ async def _concluded(running: House, spec: CampaignSpec, realm: str, ran: Ran) -
 
 
 async def buy_and_hold_usd(venue_url: str, spec: CampaignSpec) -> Decimal:
-    """What the capital would be worth, spread evenly over the symbols at the start and left alone."""
+    """What the capital of all accounts would be worth, spread evenly over the symbols at the start and left alone."""
     from activities.market.binance import BinanceMarketData
 
     source = BinanceMarketData(venue=VENUE, base_url=venue_url, base_timeframe="1h", market_time_is_replayed=True)
-    share = spec.capital_usd / len(spec.symbols)
+    share = spec.capital_usd * len(spec.accounts) / len(spec.symbols)
     worth = Decimal(0)
     try:
         for symbol in spec.symbols:
