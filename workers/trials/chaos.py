@@ -164,8 +164,12 @@ async def run_chaos(
     tally = Tally()
     rounds = rounds_of(spec)
     for number, campaign in enumerate(rounds, start=1):
-        announce(f"round {number} of {len(rounds)}")
         await _run_round(campaign, tally, env=env, announce=announce, progress=progress)
+        counts = tally.counts
+        announce(
+            f"round {number} of {len(rounds)}: so far {counts['kills']} kills, {counts['intended_orders']} orders intended, "
+            f"{counts['venue_orders']} at the venue, {counts['differences']} differences"
+        )
     return tally
 
 
