@@ -167,8 +167,8 @@ async def run_chaos(
         await _run_round(campaign, tally, env=env, announce=announce, progress=progress)
         counts = tally.counts
         announce(
-            f"round {number} of {len(rounds)}: so far {counts['kills']} kills, {counts['intended_orders']} orders intended, "
-            f"{counts['venue_orders']} at the venue, {counts['differences']} differences"
+            f"round {number} of {len(rounds)}: so far {counts['kills']} kills, {counts['intended_orders']} intended "
+            f"and {counts['venue_orders']} venue orders, {counts['differences']} differences"
         )
     return tally
 
