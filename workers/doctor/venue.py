@@ -37,7 +37,7 @@ async def venue_checks(settings: Settings) -> AsyncIterator[Check]:
             return
         rules = await _rules(exchange)
         yield filters_check(rules)
-        yield await _sources(settings, address, exchange)
+        yield await _sources(settings, address)
         accounts, problem = await _accounts(exchange, settings)
         yield problem or key_check(accounts)
         yield equity_check(rules, accounts)
@@ -59,14 +59,17 @@ def _open(settings: Settings, address: str) -> BinanceExchange:
     return open_exchange(site_of(settings, roles=(), venue_url=address))
 
 
-async def _sources(settings: Settings, address: str, exchange: BinanceExchange) -> Check:
+async def _sources(settings: Settings, address: str) -> Check:
     """Every source of market data asked once: its score, and how it answered (C64)."""
+    from activities.market.port import MarketUnavailable
     from workers.runtime.starting import site_of
     from workers.runtime.wiring import open_market
 
     market = open_market(site_of(settings, roles=(), venue_url=address))
     try:
-        found = await market.check(DEFAULT_SYMBOLS[0], as_of=await exchange.market_time())
+        found = await market.check(DEFAULT_SYMBOLS[0], as_of=await market.market_time())
+    except MarketUnavailable as silent:
+        return failed("exchange.sources", f"no source says what time it is: {silent}", fix="perennial doctor")
     finally:
         await market.aclose()
     return sources_check(found)
