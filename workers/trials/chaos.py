@@ -6,10 +6,11 @@ A run is rounds of at most `ROUND_KILLS` kills, each the same campaign in a home
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from workers.trials.campaign import Progress
 
 ROUND_KILLS = 20
+EXTRA_ROUNDS = 3
 FREEZE_S = 4.0
 ORDERS_A_ROUND = 12
 """Faults hit one of the first so many sends of a round."""
@@ -163,7 +165,7 @@ async def run_chaos(
     """Run all rounds and add them up. Only parts that the rounds' own stacks started are ever hit."""
     tally = Tally()
     rounds = rounds_of(spec)
-    for number, campaign in enumerate(rounds, start=1):
+    for number, campaign in enumerate(itertools.chain(rounds, _made_up(spec, rounds, tally)), start=1):
         await _run_round(campaign, tally, env=env, announce=announce, progress=progress)
         counts = tally.counts
         announce(
@@ -171,6 +173,15 @@ async def run_chaos(
             f"and {counts['venue_orders']} venue orders, {counts['differences']} differences"
         )
     return tally
+
+
+def _made_up(spec: ChaosSpec, rounds: Sequence[CampaignSpec], tally: Tally) -> Iterator[CampaignSpec]:
+    """Further rounds for kills that came too late to hit anything, while they are few."""
+    for extra in range(len(rounds), len(rounds) + EXTRA_ROUNDS):
+        missing = spec.kills - tally.counts["kills"]
+        if missing <= 0:
+            return
+        yield _round(spec, kills=min(missing, ROUND_KILLS), seed=spec.seed * 1000 + extra)
 
 
 async def _run_round(
