@@ -29,7 +29,11 @@ def test_the_card_has_every_key_and_a_protected_order(bought: Said) -> None:
     card = bought.answer
     assert KEYS - card.keys() == set()
     assert (card["outcome"], card["action"]) == ("opened", "buy")
-    assert {order["leg"]: order["status"] for order in card["orders"]} == {"entry": "FILLED", "stop": "NEW"}
+    assert {order["leg"]: order["status"] for order in card["orders"]} == {
+        "entry": "FILLED",
+        "stop": "NEW",
+        "target": "NEW",
+    }
     assert [stance["role"] for stance in card["proposals"]] == ["primary", "secondary"]
     assert card["facts"]
 
@@ -41,7 +45,7 @@ def test_the_same_time_asked_twice_is_one_decision(bought: Said, market: list[st
     listed = perennial(bought.home, "decisions", "list", "--json").answer["decisions"]
     assert [row["decision_id"] for row in listed] == [bought.answer["decision_id"]]
     orders = perennial(bought.home, "orders", "--json").answer["orders"]
-    assert sorted(order["leg"] for order in orders) == ["entry", "stop"]
+    assert sorted(order["leg"] for order in orders) == ["entry", "stop", "target"]
 
 
 def test_a_future_that_reads_differently_changes_nothing(bought: Said, tmp_path: Path) -> None:
