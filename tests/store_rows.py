@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from activities.exchange.port import PreparedOrder
-from activities.store.port import StoredAnswer
+from activities.store.ports.decisions import StoredAnswer
 from trading.decision.models import (
     AccountOutcome,
     Action,

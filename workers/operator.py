@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowHandle
 
     from activities.store.open import Store
-    from activities.store.port import AuditEntry
+    from activities.store.ports.audit import AuditEntry
     from trading.decision.approval import PersonAnswer, ProposedTrade
     from trading.orders.adopting import AdoptWish
     from trading.orders.wishes import Resolution

@@ -11,7 +11,7 @@ from workflows.names import TASK_TIMEOUT, QueueRole, Signal, proposals_workflow,
 from workflows.options import labels
 
 if TYPE_CHECKING:
-    from activities.store.port import KeptProposal
+    from activities.store.ports.proposals import KeptProposal
     from trading.review.proposals import ReflectionAnswer
     from workers.operator import Place
     from workflows.protocol import HandDone

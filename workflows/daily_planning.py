@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.planning.calls import PeriodQuestion, PlanMade, PlanningCalls, PlanOrder
     from activities.planning.surveying import SURVEY_CALL, Survey, SurveyCalls, SurveyRequest
     from activities.store.calls import STORE_CALL
-    from activities.store.port import KeptPlan
+    from activities.store.ports.plans import KeptPlan
     from trading.contract import Contract
     from trading.planning.hours import period_of_day
     from trading.planning.models import Unwatched

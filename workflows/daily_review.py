@@ -14,7 +14,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.planning.surveying import SURVEY_CALL, SurveyCalls, SurveyRequest
     from activities.reports.reviewing import DayOrder, DayReviewed, DayState, ReviewCalls
     from activities.store.calls import STORE_CALL
-    from activities.store.revising import Revised, ReviseRequest, RevisingCalls
+    from activities.store.ports.playbooks import Revised, ReviseRequest
+    from activities.store.revising import RevisingCalls
     from trading.planning.hours import period_of_day
     from workflows.names import AS_OF, QueueRole, task_queue
     from workflows.options import at

@@ -13,7 +13,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.reports.reflecting import Reflected, ReflectionCalls, ReflectOrder
     from activities.store.answering import AnsweringCalls, Ruling, RulingOrder
     from activities.store.calls import STORE_CALL
-    from activities.store.revising import Revised, ReviseRequest, RevisingCalls
+    from activities.store.ports.playbooks import Revised, ReviseRequest
+    from activities.store.revising import RevisingCalls
     from trading.review.period import ReportKind, is_last_day
     from trading.review.proposals import ReflectionAnswer, ReflectionVerb
     from workflows.names import AS_OF, PLAYBOOK, TASK_TIMEOUT, QueueRole, proposals_workflow, task_queue

@@ -7,7 +7,8 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.store.calls import ENTITY_CALL
-    from activities.store.revising import ReviseRequest, RevisingCalls
+    from activities.store.ports.playbooks import ReviseRequest
+    from activities.store.revising import RevisingCalls
     from workflows.desk_book import KEPT_OPERATIONS, DeskBook
     from workflows.names import PLAYBOOK, Signal, Update
     from workflows.playbook_news import tell_playbook

@@ -24,7 +24,9 @@ from activities.evolution.port import (
 )
 from activities.market.port import MarketRefused, MarketUnavailable
 from activities.store.calls import BLOB_MISSING, STORE_REFUSED, STORE_UNAVAILABLE
-from activities.store.port import Blobs, PlaybookRegistry, Revised, ReviseRequest, StoreRefused, StoreUnavailable
+from activities.store.ports.blobs import Blobs
+from activities.store.ports.faults import StoreRefused, StoreUnavailable
+from activities.store.ports.playbooks import PlaybookRegistry, Revised, ReviseRequest
 from activities.store.revising import playbook_errors
 from trading.contract import Contract
 from trading.evolution.report import EvolutionReport

@@ -9,16 +9,12 @@ from temporalio import activity
 
 from activities.exchange.port import Exchange, PreparedOrder, RealmRefused, VenueRefused
 from activities.exchange.translation import INVALID_SYMBOL, venue_call
-from activities.store.port import (
-    AccountBook,
-    Blobs,
-    Decisions,
-    Intent,
-    LedgerReader,
-    OpenItem,
-    OrderJournal,
-    PlaybookRegistry,
-)
+from activities.store.ports.accounts import AccountBook
+from activities.store.ports.blobs import Blobs
+from activities.store.ports.decisions import Decisions
+from activities.store.ports.journal import Intent, OrderJournal
+from activities.store.ports.ledger import LedgerReader, OpenItem
+from activities.store.ports.playbooks import PlaybookRegistry
 from trading.contract import Contract
 from trading.decision.models import DecisionSummary
 from trading.ledger.positions import assets_of

@@ -31,7 +31,8 @@ from activities.exchange.port import (
     ResolveOrder,
 )
 from activities.exchange.translation import venue_call
-from activities.store.port import AccountBook, OrderJournal
+from activities.store.ports.accounts import AccountBook
+from activities.store.ports.journal import OrderJournal
 from trading.orders.models import OrderKey, OrderReport, OrderRequest
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from activities.exchange.port import (
     WatchedOrder,
 )
 from activities.exchange.recording import ASK_EVERY_S, Pause, record_end, record_found, take_over
-from activities.store.port import Intent, OrderJournal
+from activities.store.ports.journal import Intent, OrderJournal
 from trading.orders.models import (
     TERMINAL,
     BookTop,

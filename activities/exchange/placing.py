@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from activities.exchange.port import Exchange, PreparedOrder, VenueAnswer, VenueRefused, VenueUnavailable
 from activities.exchange.recording import ASK_EVERY_S, Pause, record_end, record_found
-from activities.store.port import Intent, IntentRefused, OrderJournal
+from activities.store.ports.journal import Intent, IntentRefused, OrderJournal
 from trading.orders.models import (
     PROTECTIVE,
     Leg,

@@ -6,7 +6,8 @@ from temporalio import activity
 
 from activities.exchange.port import Exchange, RealmRefused, VenueRefused
 from activities.exchange.translation import INVALID_SYMBOL, venue_call
-from activities.store.port import Intent, LedgerReader
+from activities.store.ports.journal import Intent
+from activities.store.ports.ledger import LedgerReader
 from trading.contract import Contract
 from trading.ledger.differences import (
     Difference,

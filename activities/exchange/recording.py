@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 
 from activities.exchange.port import Exchange, PreparedOrder, VenueUnavailable
-from activities.store.port import Intent, OrderJournal
+from activities.store.ports.journal import Intent, OrderJournal
 from trading.orders.models import OPEN, Fill, OrderKey, OrderReport, OrderRequest, OrderStatus, VenueOrder
 from trading.orders.sameness import differences
 

@@ -12,7 +12,7 @@ from activities.beating import beating
 from activities.exchange.following import UnknownOrder
 from activities.exchange.placing import IntentDiffers
 from activities.exchange.port import RealmRefused, VenueRefused, VenueUnavailable
-from activities.store.port import StoreRefused, StoreUnavailable
+from activities.store.ports.faults import StoreRefused, StoreUnavailable
 
 REFUSED_PAUSE = timedelta(seconds=10)
 """A key or an address that the venue refuses is a person's to mend; asking every ten seconds costs nothing."""

@@ -24,7 +24,8 @@ from activities.market.port import (
     Observed,
     ObserveRequest,
 )
-from activities.store.port import Blobs, PriceWish
+from activities.store.ports.blobs import Blobs
+from activities.store.ports.reviews import PriceWish
 from trading.candle_quality import CandleDataError
 from trading.candles import step_of
 from trading.facts.models import MarketSnapshot

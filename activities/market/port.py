@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pydantic import Field
 
-from activities.store.port import PriceWish
+from activities.store.ports.reviews import PriceWish
 from trading.candles import CandleSeries
 from trading.contract import Contract, Utc
 from trading.decision.models import PositionView

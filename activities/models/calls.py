@@ -14,7 +14,8 @@ from temporalio.exceptions import ApplicationError
 from activities.beating import beating
 from activities.models.port import ChatAnswer, ChatModel, ChatRequest, ModelFailure
 from activities.models.texts import TEXT_MISSING, TEXT_UNREADABLE, StoredTexts, readable
-from activities.store.port import Answers, Blobs, StoredAnswer
+from activities.store.ports.blobs import Blobs
+from activities.store.ports.decisions import Answers, StoredAnswer
 from trading.contract import Contract
 from trading.decision.models import DecisionHead, PositionView, Role, Stance
 from trading.ids import canonical_json, content_hash

@@ -9,7 +9,9 @@ from decimal import Decimal
 from temporalio import activity
 
 from activities.models.texts import StoredTexts
-from activities.store.port import AccountBook, Blobs, Decisions
+from activities.store.ports.accounts import AccountBook
+from activities.store.ports.blobs import Blobs
+from activities.store.ports.decisions import Decisions
 from trading.contract import Contract
 from trading.decision.models import DecisionHead, Fusion, Role, Stance, TrackRecord
 from trading.facts.models import TrendRegime

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from temporalio.exceptions import ApplicationError
 
-from activities.store.port import Blobs
+from activities.store.ports.blobs import Blobs
 from trading.decision.models import Recall
 from trading.facts.models import MarketSnapshot
 

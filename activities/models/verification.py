@@ -10,7 +10,8 @@ from temporalio.common import RetryPolicy
 from activities.beating import beating
 from activities.models.calls import NEVER_RETRIED, AnswerRef
 from activities.models.texts import StoredTexts
-from activities.store.port import Blobs, Decisions
+from activities.store.ports.blobs import Blobs
+from activities.store.ports.decisions import Decisions
 from trading.contract import Contract
 from trading.decision.models import DecisionHead, Fusion, PositionView, Role, Stance
 from trading.policy.model import Policy

@@ -12,16 +12,11 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.store.calls import BLOB_MISSING, STORE_REFUSED, STORE_UNAVAILABLE
-from activities.store.port import (
-    Blobs,
-    DayPlans,
-    Decisions,
-    KeptPlan,
-    PlanInForce,
-    PlaybookRegistry,
-    StoreRefused,
-    StoreUnavailable,
-)
+from activities.store.ports.blobs import Blobs
+from activities.store.ports.decisions import Decisions
+from activities.store.ports.faults import StoreRefused, StoreUnavailable
+from activities.store.ports.plans import DayPlans, KeptPlan, PlanInForce
+from activities.store.ports.playbooks import PlaybookRegistry
 from trading.contract import Contract, Utc
 from trading.decision.models import DecisionHead, Recall
 from trading.facts.models import MarketSnapshot

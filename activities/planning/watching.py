@@ -7,7 +7,9 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.planning.calls import progress_now, record_errors
-from activities.store.port import Blobs, DayPlans, PlaybookRegistry
+from activities.store.ports.blobs import Blobs
+from activities.store.ports.plans import DayPlans
+from activities.store.ports.playbooks import PlaybookRegistry
 from trading.contract import Contract, Utc
 from trading.planning.hours import MarketHours
 from trading.planning.models import Course, Progress

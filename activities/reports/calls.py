@@ -16,7 +16,9 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 from activities.reports.port import Renderer, ReviewSource
-from activities.store.port import Blobs, Periods, StoreRefused, StoreUnavailable
+from activities.store.ports.blobs import Blobs
+from activities.store.ports.faults import StoreRefused, StoreUnavailable
+from activities.store.ports.plans import Periods
 from trading.contract import Contract, Fraction, Utc
 from trading.ids import check_realm
 from trading.playbook import Playbook

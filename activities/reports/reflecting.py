@@ -11,7 +11,9 @@ from temporalio.exceptions import ApplicationError
 from activities.reports.calls import BuiltReport, ReportCalls, ReportRequest, ReportStore, build, zone_of
 from activities.reports.port import ReviewSource
 from activities.store.calls import BLOB_MISSING, STORE_REFUSED, STORE_UNAVAILABLE
-from activities.store.port import PlaybookRegistry, Proposals, RegisteredPlaybook, StoreRefused, StoreUnavailable
+from activities.store.ports.faults import StoreRefused, StoreUnavailable
+from activities.store.ports.playbooks import PlaybookRegistry, RegisteredPlaybook
+from activities.store.ports.proposals import Proposals
 from trading.contract import Contract, Utc
 from trading.ids import canonical_json
 from trading.playbook import Playbook, from_json

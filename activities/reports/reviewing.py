@@ -10,7 +10,9 @@ from temporalio import activity
 
 from activities.reports.calls import report_errors, zone_of
 from activities.reports.port import ReviewSource
-from activities.store.port import Blobs, KeptReview, PlaybookRegistry, PriceWish, Reviews
+from activities.store.ports.blobs import Blobs
+from activities.store.ports.playbooks import PlaybookRegistry
+from activities.store.ports.reviews import KeptReview, PriceWish, Reviews
 from trading.contract import Contract, Utc
 from trading.ids import check_realm
 from trading.playbook import from_json

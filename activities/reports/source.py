@@ -7,7 +7,7 @@ from datetime import datetime
 
 from activities.store.open import Store
 from activities.store.playbooks import find_playbook
-from activities.store.port import KeptProposal
+from activities.store.ports.proposals import KeptProposal
 from activities.store.review_data import period_records
 from activities.store.review_day import day_records
 from trading.evolution.report import EvolutionReport

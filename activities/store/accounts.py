@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.engine import Database
 from activities.store.holdings import position_from
-from activities.store.port import StoreRefused
+from activities.store.ports.faults import StoreRefused
 from activities.store.protections import standing_protections
 from activities.store.tables import (
     AccountRow,

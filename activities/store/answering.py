@@ -5,7 +5,8 @@ from __future__ import annotations
 from temporalio import activity
 
 from activities.beating import beating
-from activities.store.port import PlaybookRefused, Proposals, Ruled
+from activities.store.ports.playbooks import PlaybookRefused
+from activities.store.ports.proposals import Proposals, Ruled
 from activities.store.revising import playbook_errors
 from trading.contract import Contract
 from trading.review.proposals import ReflectionAnswer, ReflectionVerb

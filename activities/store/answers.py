@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.engine import Database
-from activities.store.port import StoredAnswer
+from activities.store.ports.decisions import StoredAnswer
 from activities.store.tables import AnswerRow
 
 _ANSWER = select(AnswerRow.__table__).where(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 
 from activities.store.engine import Database
-from activities.store.port import AuditEntry
+from activities.store.ports.audit import AuditEntry
 from activities.store.tables import AuditRow
 
 

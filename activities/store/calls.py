@@ -14,16 +14,12 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 from activities.beating import HEARTBEAT, beating
-from activities.store.port import (
-    AccountBook,
-    Audit,
-    Blobs,
-    DayPlans,
-    Decisions,
-    Protections,
-    StoreRefused,
-    StoreUnavailable,
-)
+from activities.store.ports.accounts import AccountBook, Protections
+from activities.store.ports.audit import Audit
+from activities.store.ports.blobs import Blobs
+from activities.store.ports.decisions import Decisions
+from activities.store.ports.faults import StoreRefused, StoreUnavailable
+from activities.store.ports.plans import DayPlans
 from trading.contract import Contract, Utc
 from trading.decision.models import DecisionHead, DecisionSummary, PositionView, TrackRecord
 from trading.planning.binding import bounds_of

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.blobs import RecentTexts, keep_blob, load_blob
 from activities.store.engine import Database
-from activities.store.port import KeptPlan, PlanInForce
+from activities.store.ports.plans import KeptPlan, PlanInForce
 from activities.store.tables import DecisionRow, EquityRow, FillRow, OrderRow, PlanRow, TradeOutcomeRow
 from trading.ids import canonical_json, content_hash
 from trading.money import ZERO

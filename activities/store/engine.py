@@ -23,7 +23,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from activities.store.inline_sqlite import InlineConnection, InlineTransactions
-from activities.store.port import StoreRefused, StoreUnavailable
+from activities.store.ports.faults import StoreRefused, StoreUnavailable
 from activities.store.tables import Row
 
 BUSY_PATIENCE_S = 15

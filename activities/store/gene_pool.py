@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.evolution.port import Examination, KeptEvolution, PoolRecords, StrategyWeek
 from activities.store.blobs import keep_blob
 from activities.store.engine import Database
-from activities.store.port import StoreRefused
+from activities.store.ports.faults import StoreRefused
 from activities.store.tables import (
     EvolutionRow,
     ExaminationRow,

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.exchange.port import PreparedLeg, PreparedOrder, VenueAnswer
 from activities.store.engine import Database
 from activities.store.holdings import take_fills
-from activities.store.port import Intent, IntentRefused
+from activities.store.ports.journal import Intent, IntentRefused
 from activities.store.tables import FillRow, GateRow, OrderRow
 from trading.ledger.positions import assets_of, quote_value
 from trading.money import ZERO

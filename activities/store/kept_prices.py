@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.engine import Database
-from activities.store.port import PriceWish
+from activities.store.ports.reviews import PriceWish
 from activities.store.tables import AccountRow, BlobRow, PositionRow, ReportRow, TradeOutcomeRow
 from trading.review.baseline import PriceRun
 from trading.review.period import Period

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.store.accounts import load_positions
 from activities.store.engine import Database
 from activities.store.journal import fill_of, intent_of
-from activities.store.port import Intent, OpenItem
+from activities.store.ports.journal import Intent
+from activities.store.ports.ledger import OpenItem
 from activities.store.tables import BalanceRow, DecisionRow, FillRow, OrderRow, PositionRow, Row
 from trading.decision.models import Fusion
 from trading.ids import canonical_json

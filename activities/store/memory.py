@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.blobs import keep_blob, load_blob
 from activities.store.engine import Database
-from activities.store.port import KeptReview
+from activities.store.ports.reviews import KeptReview
 from activities.store.tables import ExperienceRow, LessonRow, ReportRow
 from trading.ids import canonical_json, content_hash
 from trading.review.day import DAILY_REVIEW, AccountDay, DayReview

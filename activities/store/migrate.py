@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from activities.store.engine import Translated, checked_url, sqlite_engine
-from activities.store.port import StoreRefused
+from activities.store.ports.faults import StoreRefused
 
 MIGRATION_LOCK = 7_310_554_120_051
 """The advisory lock that one migration at a time holds on a PostgreSQL database: an arbitrary, fixed number."""

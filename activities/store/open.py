@@ -35,7 +35,7 @@ class Store(
     AuditRows,
     ProtectionRows,
 ):
-    """All ports of `activities.store.port`, over one migrated database and one event loop."""
+    """All of `activities.store.ports`, over one migrated database and one event loop."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

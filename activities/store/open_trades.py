@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.journal import intent_of
 from activities.store.open import Store
-from activities.store.port import Intent
+from activities.store.ports.journal import Intent
 from activities.store.tables import (
     DecisionRow,
     GateAnswerRow,

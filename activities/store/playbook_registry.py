@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.blobs import keep_blob, load_blob
 from activities.store.engine import Database
-from activities.store.port import PlaybookRefused, RegisteredPlaybook, Revised, ReviseRequest
+from activities.store.ports.playbooks import PlaybookRefused, RegisteredPlaybook, Revised, ReviseRequest
 from activities.store.tables import AuditRow, PlaybookRow, RevisionRow
 from trading.ids import content_hash
 from trading.playbook import Playbook, first_playbook, from_json, revised, to_json, with_principles

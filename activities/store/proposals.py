@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.engine import Database
 from activities.store.playbook_registry import PlaybookRows, brought_by
-from activities.store.port import KeptProposal, Revised, ReviseRequest, Ruled
+from activities.store.ports.playbooks import Revised, ReviseRequest
+from activities.store.ports.proposals import KeptProposal, Ruled
 from activities.store.tables import AuditRow, ProposalRow
 from trading.ids import canonical_json
 from trading.review.proposals import (

@@ -8,7 +8,7 @@ from sqlalchemy import RowMapping, bindparam, func, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.engine import Database
-from activities.store.port import KeptProtection
+from activities.store.ports.accounts import KeptProtection
 from activities.store.tables import AuditRow, DecisionRow, EquityRow, ProtectionRow
 from trading.risk.models import Protection
 

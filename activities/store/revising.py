@@ -11,10 +11,15 @@ from temporalio.exceptions import ApplicationError
 
 from activities.beating import beating
 from activities.store.calls import BLOB_MISSING, STORE_REFUSED, STORE_UNAVAILABLE
-from activities.store.port import Blobs, PlaybookRefused, PlaybookRegistry, StoreRefused, StoreUnavailable
-from activities.store.port import RegisteredPlaybook as RegisteredPlaybook
-from activities.store.port import Revised as Revised
-from activities.store.port import ReviseRequest as ReviseRequest
+from activities.store.ports.blobs import Blobs
+from activities.store.ports.faults import StoreRefused, StoreUnavailable
+from activities.store.ports.playbooks import (
+    PlaybookRefused,
+    PlaybookRegistry,
+    RegisteredPlaybook,
+    Revised,
+    ReviseRequest,
+)
 from trading.contract import Contract
 from trading.playbook import from_json
 

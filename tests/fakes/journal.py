@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from activities.exchange.port import PreparedOrder, VenueAnswer
-from activities.store.port import Intent, IntentRefused
+from activities.store.ports.journal import Intent, IntentRefused
 from trading.orders.models import (
     TERMINAL,
     Fill,

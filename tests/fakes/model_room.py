@@ -13,7 +13,7 @@ from activities.models.calls import AnswerRef, ModelCalls, ProposeRequest
 from activities.models.fusing import FusionCalls
 from activities.models.port import ChatAnswer, ChatModel, ChatRequest, ModelFailure
 from activities.models.verification import VerificationCalls, VerifyRequest
-from activities.store.port import StoredAnswer
+from activities.store.ports.decisions import StoredAnswer
 from trading.decision.models import DecisionHead, Finding, Recall, Role, Stance, TrackRecord
 from trading.facts.models import Fact, MarketSnapshot
 from trading.ids import content_hash

@@ -15,7 +15,7 @@ from activities.evolution.port import ComputeFailed, EvolutionOrder, KeptEvoluti
 from activities.evolution.processes import BenchProcesses
 from activities.evolution.weekly import WeeklyEvolver
 from activities.store.open import Store
-from activities.store.port import StoreRefused
+from activities.store.ports.faults import StoreRefused
 from trading.candles import CandleSeries
 from trading.evolution.models import Knowledge
 from trading.evolution.pool import HoldoutUse

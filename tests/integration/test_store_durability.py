@@ -30,7 +30,7 @@ from store_rows import (
 
 from activities.store.migrate import current_revision, head_revision, migrate
 from activities.store.open import Store, open_store
-from activities.store.port import StoreRefused, StoreUnavailable
+from activities.store.ports.faults import StoreRefused, StoreUnavailable
 from activities.store.tables import BlobRow, FillRow, OrderRow, Row
 from trading.decision.models import Finding, Severity
 from trading.risk.models import GateAnswer, Mode

@@ -13,7 +13,8 @@ from store_rows import NOON, REALM, D, a_fill, a_fusion, a_head, a_prepared, a_r
 
 from activities.exchange.port import PreparedLeg, VenueAnswer
 from activities.store.open import Store, open_store
-from activities.store.port import IntentRefused, StoreRefused
+from activities.store.ports.faults import StoreRefused
+from activities.store.ports.journal import IntentRefused
 from activities.store.tables import TradeOutcomeRow
 from trading.orders.models import Fill, Leg, OrderRequest, OrderStatus, OrderType, OutcomeClass, Side
 from trading.risk.models import Mode

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from activities.store.open import Store
-from activities.store.port import PlaybookRefused, Revised, ReviseRequest
+from activities.store.ports.playbooks import PlaybookRefused, Revised, ReviseRequest
 from activities.store.tables import AuditRow
 from trading.playbook import Playbook, first_playbook, from_json, revised
 from trading.policy.table import changed

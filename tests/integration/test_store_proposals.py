@@ -10,7 +10,8 @@ import pytest
 from activities.reports.calls import ReportRequest, build
 from activities.reports.source import StoreSource
 from activities.store.open import Store
-from activities.store.port import KeptProposal, PlaybookRefused, ReviseRequest
+from activities.store.ports.playbooks import PlaybookRefused, ReviseRequest
+from activities.store.ports.proposals import KeptProposal
 from trading.playbook import first_playbook, from_json, revised
 from trading.policy.table import changed
 from trading.review.period import ReportKind

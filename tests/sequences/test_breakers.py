@@ -13,7 +13,7 @@ from fakes.sequence_house import SequenceHouse
 from fakes.told_market import ACCOUNT, OPENS_AT, SYMBOL, Told
 from store_rows import a_prepared
 
-from activities.store.port import IntentRefused
+from activities.store.ports.journal import IntentRefused
 from trading.orders.models import Leg
 from trading.playbook import first_playbook, revised
 from trading.policy.model import Policy

@@ -24,7 +24,7 @@ from fakes.told_market import ACCOUNT, OPENS_AT, SYMBOL, Told
 from store_rows import a_prepared
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
-from activities.store.port import IntentRefused
+from activities.store.ports.journal import IntentRefused
 from trading.orders.models import OrderStatus, OrderType
 from trading.playbook import first_playbook, revised
 from trading.policy.model import Policy

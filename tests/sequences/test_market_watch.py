@@ -14,7 +14,7 @@ from fakes.sequence_house import SequenceHouse
 from fakes.told_market import FLAT, OPENS_AT, SYMBOL, VENUE, Told
 from temporalio.client import WorkflowHandle
 
-from activities.store.port import KeptPlan
+from activities.store.ports.plans import KeptPlan
 from activities.store.reading import decision_card, decision_list
 from trading.ids import decision_id
 from trading.planning.models import DayPlan, Level, PriceTrigger, Style, TradeIdea, TriggerKind

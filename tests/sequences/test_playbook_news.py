@@ -12,7 +12,7 @@ from fakes.told_market import ACCOUNT, Told
 from temporalio import workflow
 from temporalio.worker import Worker
 
-from activities.store.port import ReviseRequest
+from activities.store.ports.playbooks import ReviseRequest
 from trading.playbook import first_playbook
 from workflows.names import PLAYBOOK
 from workflows.playbook_news import tell_playbook

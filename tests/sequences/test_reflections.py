@@ -13,7 +13,8 @@ from fakes.sequence_house import SequenceHouse
 from fakes.told_market import ACCOUNT, VENUE, Told
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
-from activities.store.port import KeptProposal, ReviseRequest
+from activities.store.ports.playbooks import ReviseRequest
+from activities.store.ports.proposals import KeptProposal
 from trading.playbook import Playbook, from_json, revised
 from trading.policy.table import changed
 from trading.review.proposals import ProposalStatus, ReflectionAnswer

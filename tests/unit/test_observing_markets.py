@@ -19,7 +19,7 @@ from activities.market.port import (
     Observed,
     ObserveRequest,
 )
-from activities.store.port import Blobs
+from activities.store.ports.blobs import Blobs
 from trading.facts.models import MarketSnapshot
 from trading.ids import canonical_json, content_hash
 

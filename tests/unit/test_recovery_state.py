@@ -10,7 +10,7 @@ import pytest
 from store_rows import NOON, REALM, a_prepared, a_request
 
 from activities.store.open_trades import Levels, OpenEntry, OpenTrade
-from activities.store.port import Intent
+from activities.store.ports.journal import Intent
 from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass, Side
 from trading.policy.execution import ExecutionPolicy
 from trading.risk.models import GateAnswer, Permit

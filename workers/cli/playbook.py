@@ -17,7 +17,7 @@ from workers.cli.teaching import set_threshold, told_of
 
 if TYPE_CHECKING:
     from activities.store.open import Store
-    from activities.store.port import RegisteredPlaybook
+    from activities.store.ports.playbooks import RegisteredPlaybook
     from trading.playbook import Playbook
 
 Json = Annotated[bool, typer.Option("--json", help="one JSON object as the last line")]
@@ -151,7 +151,7 @@ async def _version(store: Store, realm: str, version: str, *, is_usual: bool) ->
 
 def _asked(question: Callable[[Store, str], Awaitable[dict[str, Any]]], *, realm: str = "") -> dict[str, Any]:
     async def asked() -> dict[str, Any]:
-        from activities.store.port import PlaybookRefused
+        from activities.store.ports.playbooks import PlaybookRefused
 
         async with _registry() as (store, usual):
             try:

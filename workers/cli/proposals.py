@@ -12,7 +12,7 @@ from workers.cli.ending import Refusal, emit, run
 from workers.cli.place import records, settings_or_refusal
 
 if TYPE_CHECKING:
-    from activities.store.port import KeptProposal
+    from activities.store.ports.proposals import KeptProposal
 
 Json = Annotated[bool, typer.Option("--json", help="one JSON object as the last line")]
 Realm = Annotated[str, typer.Option(help="realm of the records; default: the profile's")]

@@ -59,7 +59,7 @@ def _teach(what: str, change: dict[str, Any], *, reason: str, who: str, operatio
     operation = operation_id or f"taught-{uuid.uuid4().hex[:16]}"
 
     async def taught() -> dict[str, Any]:
-        from activities.store.port import PlaybookRefused, ReviseRequest
+        from activities.store.ports.playbooks import PlaybookRefused, ReviseRequest
         from trading.playbook import from_json
 
         settings = settings_or_refusal()

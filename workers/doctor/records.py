@@ -27,7 +27,7 @@ async def _revision(settings: Settings) -> Check:
     from sqlalchemy.exc import SQLAlchemyError
 
     from activities.store.migrate import current_revision, head_revision
-    from activities.store.port import StoreUnavailable
+    from activities.store.ports.faults import StoreUnavailable
 
     head, path = head_revision(), _sqlite_file(settings)
     try:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from activities.store.open_trades import OpenEntry, OpenTrade
-from activities.store.port import Intent
+from activities.store.ports.journal import Intent
 from trading.ledger.outcome import position_quantity
 from trading.orders.entries import entry_times
 from trading.orders.exits import Trail, exit_plan, trail_behind

@@ -18,7 +18,7 @@ from temporalio.service import RPCError
 
 from activities.store.listing import accounts_and_symbols
 from activities.store.open_trades import OpenTrade, open_trades
-from activities.store.port import StoreUnavailable
+from activities.store.ports.faults import StoreUnavailable
 from trading.orders.slicing import first_order_id
 from trading.risk.desk import reserve
 from workers.runtime.recovered_state import execution_request, guard_state, is_half_told

@@ -1,0 +1,1 @@
+"""The ports to the database, one for each reader's need; all are served by one store."""

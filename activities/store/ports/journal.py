@@ -1,0 +1,76 @@
+"""The port to orders as the house intends, sends and sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from activities.exchange.port import PreparedOrder, VenueAnswer
+from trading.contract import Contract
+from trading.orders.models import Fill, OrderKey, OrderReport, OrderRequest, OrderStatus, VenueOrder
+
+
+class IntentRefused(Exception):
+    """The account's gate row, or an order of the symbol that nobody knows the fate of, forbids this one; it is unsent.
+
+    `code` is `halted`, `epoch_older`, `no_permit`, `unknown_account` or `symbol_frozen`.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Intent(Contract):
+    """An order's row: the request, the newest prepared form, its status, and how often it was sent."""
+
+    request: OrderRequest
+    prepared: PreparedOrder
+    status: OrderStatus
+    sends: int
+    report: OrderReport | None = None
+    venue_order_id: str | None = None
+
+
+class OrderJournal(Protocol):
+    """Intents before effects, answers and fills after them."""
+
+    async def find_intent(self, key: OrderKey) -> Intent | None: ...
+
+    async def record_intent(self, request: OrderRequest, prepared: PreparedOrder) -> Intent:
+        """Insert the intent, or return the row that is there (a request that differs raises `ValueError`).
+
+        Reads the account's gate row in the same transaction and raises `IntentRefused` for an order that raises
+        exposure while the account is halted, the epoch is older, or another order of its symbol is frozen: behind an
+        order that is not known no guard can protect what this one buys. Protective and reducing legs always pass.
+        A row that was never sent passes the gate again.
+        """
+        ...
+
+    async def record_adopted(self, request: OrderRequest, prepared: PreparedOrder) -> Intent:
+        """The row of an order that another client placed: a person's word in place of the gate's. Once for its id."""
+        ...
+
+    async def record_resend(self, key: OrderKey, prepared: PreparedOrder) -> Intent:
+        """A new timestamp for the same id, after the earlier request can no longer be accepted; gate as above."""
+        ...
+
+    async def record_sent(self, key: OrderKey) -> None:
+        """Count one send, just before its first byte."""
+        ...
+
+    async def record_answer(self, key: OrderKey, answer: VenueAnswer) -> None:
+        """Keep what a send was answered; a definite refusal makes an intended order `REFUSED`, nothing else changes."""
+        ...
+
+    async def record_order(self, key: OrderKey, order: VenueOrder, fills: Sequence[Fill]) -> OrderReport:
+        """Take the venue's view and its fills into the ledger in one transaction; repeating it changes nothing.
+
+        The report's numbers come from the stored fills; `missing_quantity` is what the venue has executed beyond them.
+        A terminal status that the venue gave never changes; an older view of the venue changes no status.
+        """
+        ...
+
+    async def record_status(self, key: OrderKey, status: OrderStatus, *, reason: str) -> OrderReport:
+        """Our own word on an order (`FROZEN`, `REFUSED`, `EXPIRED`); a terminal status stays as it is."""
+        ...
