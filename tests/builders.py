@@ -10,7 +10,7 @@ from trading.candles import Candle, CandleSeries, step_of
 from trading.decision.models import PositionView
 from trading.facts.models import Fact, MarketSnapshot
 from trading.generator import generate_market
-from trading.orders.models import BookTop
+from trading.orders.symbols import BookTop
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 """A Monday, 00:00 UTC."""

@@ -17,9 +17,9 @@ with workflow.unsafe.imports_passed_through():
     from trading.decision.models import AccountOutcome, Fusion, FusionOutcome, PositionView
     from trading.orders.entries import entry_order, entry_times
     from trading.orders.exits import exit_plan, with_exits
-    from trading.orders.models import Quote
     from trading.orders.sending import outcome_of_order
     from trading.orders.slicing import Size, shown_part, slices_of
+    from trading.orders.symbols import Quote
     from trading.orders.wishes import ExitTerms
     from trading.risk.models import GateAnswer, GateRequest, Permit, PlanBound
     from trading.risk.wishes import gate_request

@@ -13,7 +13,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.exchange.calls import CANCEL_CALL, FOLLOW_CALL, ORDER_CALL, SYNC_CALL, ExchangeCalls
     from activities.exchange.port import AwaitChange, AwaitMarket, MarketNews, ResolveOrder
     from activities.exchange.quoting import QUOTE_CALL, QuoteCalls, QuoteRequest
-    from trading.orders.models import OrderKey, OrderReport, OrderRequest, Quote
+    from trading.orders.models import OrderKey, OrderReport, OrderRequest
+    from trading.orders.symbols import Quote
     from trading.orders.wishes import Resolution
     from workflows.names import exchange_queue
     from workflows.options import at

@@ -32,17 +32,10 @@ from activities.exchange.port import (
     VenueUnavailable,
 )
 from trading.orders.answers import Answered, classify
-from trading.orders.models import (
-    BookTop,
-    Fill,
-    OrderKey,
-    OrderRequest,
-    OutcomeClass,
-    SymbolRules,
-    VenueAccount,
-    VenueOrder,
-)
+from trading.orders.models import Fill, OrderKey, OrderRequest, OutcomeClass, VenueOrder
 from trading.orders.quantise import Quantised, Unsendable, quantise
+from trading.orders.symbols import BookTop, SymbolRules
+from trading.orders.venue_account import VenueAccount
 
 RECEIVE_WINDOW_S = Decimal(3)
 ENGINE_TIMEOUT_S = Decimal(10)

@@ -8,20 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 from trading.money import plain
-from trading.orders.models import (
-    Balance,
-    Fill,
-    OrderRequest,
-    OrderStatus,
-    OrderType,
-    Side,
-    SymbolRules,
-    TimeInForce,
-    VenueAccount,
-    VenueFees,
-    VenueOrder,
-)
+from trading.orders.models import Fill, OrderRequest, OrderStatus, OrderType, Side, TimeInForce, VenueOrder
 from trading.orders.quantise import Quantised
+from trading.orders.symbols import SymbolRules
+from trading.orders.venue_account import Balance, VenueAccount, VenueFees
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEEDS_TIME_IN_FORCE = frozenset({OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})

@@ -20,15 +20,8 @@ from activities.exchange.port import (
 )
 from activities.exchange.recording import ASK_EVERY_S, Pause, record_end, record_found, take_over
 from activities.store.ports.journal import Intent, OrderJournal
-from trading.orders.models import (
-    TERMINAL,
-    BookTop,
-    OrderKey,
-    OrderReport,
-    OrderStatus,
-    OutcomeClass,
-    VenueOrder,
-)
+from trading.orders.models import TERMINAL, OrderKey, OrderReport, OrderStatus, OutcomeClass, VenueOrder
+from trading.orders.symbols import BookTop
 from trading.orders.wishes import Verdict
 
 POLL_EVERY_S = 1.0

@@ -10,18 +10,9 @@ from typing import Protocol
 from pydantic import Field
 
 from trading.contract import Contract, Utc
-from trading.orders.models import (
-    Balance,
-    BookTop,
-    Fill,
-    OrderKey,
-    OrderRequest,
-    OrderStatus,
-    OutcomeClass,
-    SymbolRules,
-    VenueAccount,
-    VenueOrder,
-)
+from trading.orders.models import Fill, OrderKey, OrderRequest, OrderStatus, OutcomeClass, VenueOrder
+from trading.orders.symbols import BookTop, SymbolRules
+from trading.orders.venue_account import Balance, VenueAccount
 from trading.orders.wishes import Resolution
 
 

@@ -11,8 +11,9 @@ from activities.beating import HEARTBEAT
 from activities.exchange.port import Exchange
 from activities.exchange.translation import venue_call
 from trading.contract import Contract
-from trading.orders.models import Lot, OrderType
-from trading.orders.models import Quote as Quote
+from trading.orders.models import OrderType
+from trading.orders.symbols import Lot
+from trading.orders.symbols import Quote as Quote
 
 QUOTE_CALL: workflow.ActivityConfig = {
     # Three small questions of at most 5 s each.

@@ -12,7 +12,7 @@ import httpx
 from activities.exchange.port import ClockEvent, ClockStop, Level, VenueRefused, VenueUnavailable
 from trading.contract import Contract, Utc
 from trading.money import plain
-from trading.orders.models import Balance
+from trading.orders.venue_account import Balance
 
 _TIMEOUT = httpx.Timeout(60.0, connect=2.0)
 """An advance over weeks of candles computes for seconds before it answers: only connecting is expected to be quick."""

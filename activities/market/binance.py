@@ -15,7 +15,7 @@ from activities.market.history import CandleHistory, Wish
 from activities.market.port import MarketRefused, MarketUnavailable, TimeframeNotOffered
 from trading.candle_quality import EPOCH, inspect
 from trading.candles import Candle, CandleSeries, step_of
-from trading.orders.models import BookTop
+from trading.orders.symbols import BookTop
 
 MAX_KLINES = 1000
 """The venue answers no more rows at once."""

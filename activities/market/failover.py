@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from activities.market.port import MarketData, MarketRefused, MarketUnavailable
 from trading.candles import CandleSeries, bucket_start, step_of
-from trading.orders.models import BookTop
+from trading.orders.symbols import BookTop
 from trading.watching.quality import Answer, SourceQuality, judged, ranked
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from trading.candles import CandleSeries
 from trading.contract import Contract, Utc
 from trading.decision.models import PositionView
 from trading.facts.models import DailyCloses, RiskRegime, TrendRegime
-from trading.orders.models import BookTop
+from trading.orders.symbols import BookTop
 from trading.planning.models import Unwatched
 from trading.policy.regimes import RegimePolicy
 

@@ -19,7 +19,6 @@ from activities.exchange.port import (
 from trading.ids import client_order_id
 from trading.orders.models import (
     RESTING,
-    BookTop,
     Fill,
     Leg,
     OrderKey,
@@ -28,12 +27,11 @@ from trading.orders.models import (
     OrderType,
     OutcomeClass,
     Side,
-    SymbolRules,
     TimeInForce,
-    VenueAccount,
-    VenueFees,
     VenueOrder,
 )
+from trading.orders.symbols import BookTop, SymbolRules
+from trading.orders.venue_account import VenueAccount, VenueFees
 
 START = datetime(2020, 3, 12, 10, tzinfo=UTC)
 RULES = SymbolRules(

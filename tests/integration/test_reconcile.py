@@ -13,7 +13,8 @@ from activities.exchange.port import RealmRefused, VenueRefused, VenueUnavailabl
 from activities.exchange.reconcile import ReconcileCalls, ReconcileRequest
 from activities.store.open import Store
 from trading.ledger.balances import balances
-from trading.orders.models import Balance, Fill, VenueAccount, VenueFees, VenueOrder
+from trading.orders.models import Fill, VenueOrder
+from trading.orders.venue_account import Balance, VenueAccount, VenueFees
 
 REQUEST = ReconcileRequest(realm=REALM, venue="simulated", accounts=("main",), symbols=("BTC/USDT",))
 

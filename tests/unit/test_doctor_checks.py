@@ -13,7 +13,8 @@ from fakes.exchange import RULES
 
 from activities.store.migrate import migrate
 from config.settings import SettingsError, load_settings
-from trading.orders.models import Balance, OrderType, VenueAccount, VenueFees
+from trading.orders.models import OrderType
+from trading.orders.venue_account import Balance, VenueAccount, VenueFees
 from workers.doctor import machine, venue
 from workers.doctor.checks import Check, Purpose, State, counts, is_well
 from workers.doctor.configured import settings_checks, unreadable

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from trading.ledger.positions import position_of
 from trading.money import floor_to_step
 from trading.orders.guarding import LONGEST_REST, GuardState
-from trading.orders.models import Fill, Leg, Lot, OrderKey, OrderReport, OrderRequest, OrderStatus, OutcomeClass, Side
+from trading.orders.models import Fill, Leg, OrderKey, OrderReport, OrderRequest, OrderStatus, OutcomeClass, Side
+from trading.orders.symbols import Lot
 from trading.orders.wishes import Expect, LeaveRequest, ReduceRequest
 from workflows.position_guard import PositionGuard
 from workflows.protocol import GuardRequest

@@ -14,7 +14,8 @@ from trading.orders.guarding import (
     TIME_EXIT,
     GuardState,
 )
-from trading.orders.models import Leg, Lot, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass, Side
+from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass, Side
+from trading.orders.symbols import Lot
 from trading.orders.wishes import Expect, Guarded, LeaveRequest
 
 NOON = datetime(2024, 1, 31, 12, tzinfo=UTC)

@@ -11,7 +11,8 @@ import pytest
 from trading.ledger.balances import balances
 from trading.ledger.differences import LedgerOrder, LedgerView, VenueView, compare, foreign_orders
 from trading.ledger.positions import position_of
-from trading.orders.models import Balance, Fill, OrderStatus, OrderType, Side, VenueOrder
+from trading.orders.models import Fill, OrderStatus, OrderType, Side, VenueOrder
+from trading.orders.venue_account import Balance
 
 NOON = datetime(2020, 3, 12, 12, tzinfo=UTC)
 D = Decimal

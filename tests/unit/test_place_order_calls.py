@@ -36,7 +36,8 @@ from activities.exchange.port import (
     VenueUnavailable,
 )
 from activities.exchange.quoting import QuoteCalls, QuoteRequest
-from trading.orders.models import Balance, OrderStatus, OutcomeClass
+from trading.orders.models import OrderStatus, OutcomeClass
+from trading.orders.venue_account import Balance
 
 REALM = "test-calls"
 

@@ -9,8 +9,9 @@ from fakes.exchange import RULES, a_stop, an_order
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading.orders.models import OrderRequest, OrderType, Side, SymbolRules
+from trading.orders.models import OrderRequest, OrderType, Side
 from trading.orders.quantise import Quantised, Unsendable, UnsendableCode, quantise
+from trading.orders.symbols import SymbolRules
 
 D = Decimal
 

@@ -17,7 +17,8 @@ from activities.store.open import Store, open_store
 from trading.ids import client_order_id
 from trading.ledger.balances import balances
 from trading.ledger.differences import LedgerOrder, LedgerView, VenueView, compare
-from trading.orders.models import Balance, Fill, OrderRequest, OrderStatus, Side, VenueOrder
+from trading.orders.models import Fill, OrderRequest, OrderStatus, Side, VenueOrder
+from trading.orders.venue_account import Balance
 
 STEP = D("0.001")
 

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trading.orders.entries import entry_times, rests_for
-from trading.orders.models import Lot, OrderRequest, OrderType, TimeInForce
+from trading.orders.models import OrderRequest, OrderType, TimeInForce
 from trading.orders.sending import lapse
 from trading.orders.slicing import Size, first_order_id, permitted_again, shown_part, sliced, slices_of
+from trading.orders.symbols import Lot
 from trading.policy.execution import ExecutionPolicy
 from trading.risk.models import Permit
 

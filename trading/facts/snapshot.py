@@ -15,7 +15,7 @@ from trading.facts.models import DailyCloses, Fact, MarketSnapshot, RiskRegime, 
 from trading.facts.regimes import risk_regime, trend_label, trend_regime, volatility_label
 from trading.facts.volume_by_hour import volume_by_hour
 from trading.money import plain
-from trading.orders.models import BookTop
+from trading.orders.symbols import BookTop
 from trading.policy.regimes import RegimePolicy
 
 OBSERVED_TIMEFRAMES = ("15m", "1h", "4h", "1d")

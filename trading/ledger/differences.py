@@ -10,7 +10,8 @@ from trading.ids import content_hash
 from trading.ledger.balances import balances
 from trading.ledger.positions import Position, distinct_fills, position_of
 from trading.money import ZERO, plain
-from trading.orders.models import TERMINAL, Balance, Fill, OrderStatus, VenueOrder
+from trading.orders.models import TERMINAL, Fill, OrderStatus, VenueOrder
+from trading.orders.venue_account import Balance
 
 
 class LedgerOrder(Contract):

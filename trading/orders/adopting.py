@@ -9,7 +9,8 @@ from trading.contract import Contract
 from trading.decision.models import AccountOutcome, DecisionHead, DecisionSummary, Fusion, FusionOutcome
 from trading.ids import decision_id
 from trading.money import ZERO, plain
-from trading.orders.models import TERMINAL, BookTop, Fill, Leg, OrderRequest, Side, VenueOrder
+from trading.orders.models import TERMINAL, Fill, Leg, OrderRequest, Side, VenueOrder
+from trading.orders.symbols import BookTop
 from trading.policy.execution import ExecutionPolicy
 from trading.policy.model import Policy
 from trading.risk.models import GateAnswer, Permit

@@ -15,10 +15,10 @@ from trading.orders.models import (
     OrderStatus,
     OrderType,
     OutcomeClass,
-    Quote,
     Side,
     TimeInForce,
 )
+from trading.orders.symbols import Quote
 from trading.policy.execution import ExecutionPolicy
 from trading.risk.models import Permit
 

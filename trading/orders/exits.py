@@ -8,7 +8,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from trading.contract import Contract
 from trading.ids import client_order_id
 from trading.money import floor_to_step
-from trading.orders.models import Leg, Lot, OrderRequest, OrderType, Quote, Side, TimeInForce
+from trading.orders.models import Leg, OrderRequest, OrderType, Side, TimeInForce
+from trading.orders.symbols import Lot, Quote
 from trading.orders.wishes import ExitPlan, Expect, Guarded
 from trading.policy.execution import ExecutionPolicy
 

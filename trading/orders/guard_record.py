@@ -11,7 +11,8 @@ from trading.contract import Contract, Utc
 from trading.ledger.outcome import position_quantity
 from trading.money import ZERO
 from trading.orders.exits import Trail
-from trading.orders.models import Lot, OrderReport, OrderRequest, OrderStatus
+from trading.orders.models import OrderReport, OrderRequest, OrderStatus
+from trading.orders.symbols import Lot
 from trading.orders.wishes import Expect, LeaveRequest, ReduceRequest, Resolution
 
 

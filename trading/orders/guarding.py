@@ -8,8 +8,9 @@ from typing import Self
 
 from trading.ledger.outcome import position_quantity
 from trading.orders.exits import protection, sale
-from trading.orders.models import Leg, Lot, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass, Quote
+from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass
 from trading.orders.price_following import PriceFollowing
+from trading.orders.symbols import Lot, Quote
 from trading.orders.wishes import Expect, Guarded, LeaveRequest
 
 TARGET = "target"

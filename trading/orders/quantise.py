@@ -13,7 +13,8 @@ from pydantic import Field
 
 from trading.contract import Contract
 from trading.money import ceil_to_step, floor_to_step, plain
-from trading.orders.models import OrderRequest, OrderType, Side, SymbolRules
+from trading.orders.models import OrderRequest, OrderType, Side
+from trading.orders.symbols import SymbolRules
 
 _PRICED = frozenset({OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
 _TRIGGERED = frozenset(

@@ -13,7 +13,8 @@ from trading.contract import Contract, Utc
 from trading.ids import client_order_id
 from trading.money import ZERO, ceil_to_step, floor_to_step
 from trading.orders.exits import led_anew
-from trading.orders.models import Lot, OrderRequest, OrderType
+from trading.orders.models import OrderRequest, OrderType
+from trading.orders.symbols import Lot
 from trading.policy.execution import ExecutionPolicy
 from trading.risk.models import Permit
 

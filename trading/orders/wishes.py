@@ -8,7 +8,8 @@ from enum import StrEnum
 
 from trading.contract import Contract, Utc
 from trading.money import ZERO
-from trading.orders.models import Leg, Lot, OrderReport, OrderRequest, OrderStatus, OutcomeClass, Side
+from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, OutcomeClass, Side
+from trading.orders.symbols import Lot
 from trading.risk.models import Permit
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from trading.decision.models import DecisionHead, Fusion, FusionOutcome
 from trading.facts.models import DailyCloses, RiskRegime
-from trading.orders.models import Quote
+from trading.orders.symbols import Quote
 from trading.planning.windows import is_event_day
 from trading.risk.models import GateRequest, PlanBound
 

@@ -17,7 +17,8 @@ from workers.stack.home import attach
 if TYPE_CHECKING:
     from activities.exchange.binance import BinanceExchange
     from config.settings import Settings
-    from trading.orders.models import SymbolRules, VenueAccount
+    from trading.orders.symbols import SymbolRules
+    from trading.orders.venue_account import VenueAccount
 
 SKEW_ALLOWED_S = 1.0
 """A venue refuses a request that is dated more than this ahead of it, and one older than its window."""
