@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from temporalio.client import (
@@ -40,12 +40,13 @@ from workflows.periods import ALL_ACCOUNTS, PeriodKind, PeriodRequest, schedule_
 from workflows.protocol import WatchRequest
 
 if TYPE_CHECKING:
-    from datetime import time
-
     from activities.store.open import Store
     from config.settings import Settings
 
 USUAL_RECONCILIATION = timedelta(minutes=Policy().reconcile_every_minutes)
+
+DAY_ENDS_AT = time(0)
+"""Local to the market's zone, whose midnight need not be a full hour of UTC."""
 
 SUNDAY = 0
 """Temporal counts the days of the week from Sunday."""
@@ -70,7 +71,7 @@ class ScheduleRow:
     jitter: timedelta = timedelta(0)
     ends_within: timedelta | None = None
     every: timedelta | None = None
-    """Again and again after so long, counted from midnight UTC; `at` and days are without meaning then."""
+    """Again and again after so long, counted from midnight UTC, and beside it at `at`."""
 
     def calendar(self) -> ScheduleCalendarSpec:
         """When, in the zone of the market profile."""
@@ -91,9 +92,8 @@ class ScheduleRow:
     def spec(self, zone: str) -> ScheduleSpec:
         """When, as the service is told it."""
         jitter = self.jitter or None
-        if self.every is not None:
-            return ScheduleSpec(intervals=[ScheduleIntervalSpec(every=self.every)], jitter=jitter)
-        return ScheduleSpec(calendars=[self.calendar()], jitter=jitter, time_zone_name=zone)
+        intervals = [] if self.every is None else [ScheduleIntervalSpec(every=self.every)]
+        return ScheduleSpec(calendars=[self.calendar()], intervals=intervals, jitter=jitter, time_zone_name=zone)
 
 
 def rows_of(market: MarketProfile, *, reconcile_every: timedelta = USUAL_RECONCILIATION) -> tuple[ScheduleRow, ...]:
@@ -150,11 +150,11 @@ def rows_of(market: MarketProfile, *, reconcile_every: timedelta = USUAL_RECONCI
         ScheduleRow(
             kind=PeriodKind.MAINTENANCE,
             workflow="Maintenance",
-            at=market.review_at,
+            at=DAY_ENDS_AT,
             every=reconcile_every,
             catch_up=timedelta(minutes=30),
             jitter=timedelta(seconds=30),
-            summary="ledger against venue, as often as policy says",
+            summary="equity, ledger against venue: as often as policy says, and when the day ends",
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Again and again outside campaigns: is the ledger still what the venue says? It changes nothing at the venue."""
+"""Again and again outside campaigns: what are accounts worth, is the ledger what the venue says? It orders nothing."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from datetime import datetime
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.exchange.calls import CLOCK_CALL
+    from activities.exchange.port import MarkRequest
     from activities.exchange.reconcile import ReconcileCalls, ReconcileRequest, Reconciliation
+    from activities.exchange.valuing import VALUE_CALL, ValuingCalls
     from activities.store.calls import STORE_CALL, HandRecord, StoreCalls
-    from trading.ledger.story import reconciliation_story
+    from trading.ledger.story import reconciliation_story, valuation_story
     from workflows.names import AS_OF, OUTCOME, exchange_queue
     from workflows.options import at
     from workflows.periods import PeriodDone, PeriodKind, PeriodRequest, nominal_time
@@ -19,23 +22,48 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class Maintenance:
-    """Reconcile all accounts; what the trades do not explain is written down as a transfer to classify."""
+    """Value all accounts, then reconcile them; what the trades do not explain is written down as a transfer."""
 
     @workflow.run
     async def run(self, request: PeriodRequest) -> PeriodDone:
         """Compare and report; differences are in the details of this run and in its outcome, and freeze nothing."""
         as_of = nominal_time(request)
+        valued = await self._valued(request, as_of)
         found = await self._reconciled(request)
         for transfer in found.transfers:
             await self._note(request.realm, transfer.account, f"{transfer.amount:f} {transfer.asset}")
         outcome = "differences" if found.differences else "equal"
         workflow.upsert_search_attributes([AS_OF.value_set(as_of), OUTCOME.value_set(outcome)])
-        workflow.set_current_details(
-            reconciliation_story(found.differences, found.foreign_orders, orders=found.orders_checked)
+        told = (
+            valued,
+            reconciliation_story(found.differences, found.foreign_orders, orders=found.orders_checked),
         )
+        workflow.set_current_details("\n\n".join(told))
         if found.differences:
             workflow.logger.error("the ledger is not what the venue says: %s", found.differences)
         return PeriodDone(kind=PeriodKind.MAINTENANCE, period=_minute(as_of))
+
+    async def _valued(self, request: PeriodRequest, as_of: datetime) -> str:
+        """So that limits on losses, the day's course and the equity curve follow the market where nothing trades."""
+        accounts = MarkRequest(
+            realm=request.realm,
+            venue=request.venue,
+            accounts=request.accounts,
+            symbols=_symbols(request),
+            as_of=as_of,
+        )
+        try:
+            valued = await workflow.execute_activity_method(
+                ValuingCalls.value_accounts,
+                accounts,
+                **at(exchange_queue(request.realm, request.venue), "equity", VALUE_CALL),
+            )
+        except ActivityError as failed:
+            if is_cancelled_exception(failed):
+                raise
+            workflow.logger.warning("the accounts could not be valued: %s", failed.cause)
+            return "equity: not valued, the venue gave no prices"
+        return valuation_story([(one.account, one.equity_usd) for one in valued.equities], as_of=valued.as_of)
 
     async def _reconciled(self, request: PeriodRequest) -> Reconciliation:
         return await workflow.execute_activity_method(
@@ -44,7 +72,7 @@ class Maintenance:
                 realm=request.realm,
                 venue=request.venue,
                 accounts=request.accounts,
-                symbols=tuple(dict.fromkeys((*request.symbols, *request.usual))),
+                symbols=_symbols(request),
             ),
             **at(exchange_queue(request.realm, request.venue), "ledger against venue", CLOCK_CALL),
         )
@@ -63,6 +91,10 @@ class Maintenance:
             ),
             **STORE_CALL,
         )
+
+
+def _symbols(request: PeriodRequest) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*request.symbols, *request.usual)))
 
 
 def _minute(at_: datetime) -> str:

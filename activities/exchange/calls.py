@@ -16,7 +16,6 @@ from activities.beating import HEARTBEAT
 from activities.exchange.following import OrderFollowing
 from activities.exchange.placing import OrderPlacement, Patience, patience_of
 from activities.exchange.port import (
-    AccountEquity,
     AdvanceRequest,
     AwaitChange,
     AwaitMarket,
@@ -27,10 +26,10 @@ from activities.exchange.port import (
     MarketNews,
     MarkRequest,
     OpenAccounts,
-    RealmRefused,
     ResolveOrder,
 )
 from activities.exchange.translation import venue_call
+from activities.exchange.valuing import check_realm_of, mark
 from activities.store.ports.accounts import AccountBook
 from activities.store.ports.journal import OrderJournal
 from trading.orders.models import OrderKey, OrderReport, OrderRequest
@@ -155,15 +154,15 @@ class CampaignCalls:
     async def advance_clock(self, request: AdvanceRequest) -> ClockStop:
         """Run the market to `to` or to its first event; the same request id is answered with the same stop."""
         async with venue_call():
-            self._check_realm(request.realm)
+            check_realm_of(self._exchange, request.realm)
             marked_at = None
-            for number, mark in enumerate(request.marks):
+            for number, valuation in enumerate(request.marks):
                 step = f"{request.request_id}/{number}"
-                stop = await self._clock.advance(mark.as_of, request.levels, request_id=step)
-                if stop.events or stop.now < mark.as_of:
+                stop = await self._clock.advance(valuation.as_of, request.levels, request_id=step)
+                if stop.events or stop.now < valuation.as_of:
                     return stop.model_copy(update={"marked_at": marked_at})
-                await self._mark(mark)
-                marked_at = mark.as_of
+                await mark(self._exchange, self._accounts, valuation)
+                marked_at = valuation.as_of
             stop = await self._clock.advance(request.to, request.levels, request_id=request.request_id)
             return stop.model_copy(update={"marked_at": marked_at})
 
@@ -171,7 +170,7 @@ class CampaignCalls:
     async def open_accounts(self, request: OpenAccounts) -> None:
         """Open each account at the venue and in the ledger with the same capital; once, however often called."""
         async with venue_call():
-            self._check_realm(request.realm, request.venue)
+            check_realm_of(self._exchange, request.realm, request.venue)
             opening = {request.quote_asset: request.capital}
             for account in request.accounts:
                 await self._clock.open_account(account, opening)
@@ -188,27 +187,7 @@ class CampaignCalls:
     async def mark_accounts(self, request: MarkRequest) -> MarkedAccounts:
         """Mark each account at the best bids and store one equity row for (account, as_of)."""
         async with venue_call():
-            return await self._mark(request)
-
-    async def _mark(self, request: MarkRequest) -> MarkedAccounts:
-        self._check_realm(request.realm, request.venue)
-        books = [await self._exchange.book_top(symbol) for symbol in request.symbols]
-        marks = tuple((book.symbol, book.bid) for book in books)
-        equities = [
-            AccountEquity(
-                account=account,
-                equity_usd=await self._accounts.record_equity(request.realm, account, as_of=request.as_of, marks=marks),
-            )
-            for account in request.accounts
-        ]
-        return MarkedAccounts(as_of=request.as_of, equities=tuple(equities), marks=marks)
-
-    def _check_realm(self, realm: str, venue: str | None = None) -> None:
-        if realm != self._exchange.realm or venue not in (None, self._exchange.venue):
-            raise RealmRefused(
-                f"this worker serves venue {self._exchange.venue} of realm {self._exchange.realm}, "
-                f"not {venue or 'any'} of {realm}"
-            )
+            return await mark(self._exchange, self._accounts, request)
 
 
 async def _unless_shut_down(wait: Coroutine[Any, Any, T]) -> T:

@@ -36,6 +36,7 @@ from activities.exchange.port import ClockEvent, ClockStop, Level
 from activities.exchange.quoting import QuoteCalls, QuoteRequest
 from activities.exchange.reconcile import ReconcileCalls
 from activities.exchange.simulated_clock import SimulatedClock
+from activities.exchange.valuing import ValuingCalls
 from activities.market.binance import BinanceMarketData
 from activities.market.calls import MarketCalls
 from activities.market.watching import MarketWatchCalls
@@ -486,6 +487,7 @@ class SequenceHouse:
                     ExchangeCalls(self.exchange, store),
                     QuoteCalls(self.exchange),
                     ReconcileCalls(self.exchange, store),
+                    ValuingCalls(self.exchange, store),
                     AdoptCalls(self.exchange, store),
                     CampaignCalls(self.clock, self.exchange, store),
                 ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,19 +11,18 @@ import pytest
 from eventually import eventually
 from fakes.scripted_models import buys
 from fakes.sequence_house import SequenceHouse
-from fakes.told_market import FLAT, OPENS_AT, SYMBOL, VENUE, Told
+from fakes.told_market import FLAT, OPENS_AT, SYMBOL, Told
+from fakes.watched_market import LIMITS, decided, keep_plan, knows, of_the_plan, results, start_watch, tell_plan
 from temporalio.client import WorkflowHandle
 
-from activities.store.ports.plans import KeptPlan
 from activities.store.reading import decision_card, decision_list
 from trading.ids import decision_id
-from trading.planning.models import DayPlan, Level, PriceTrigger, Style, TradeIdea, TriggerKind
 from trading.playbook import Playbook, first_playbook, revised, to_json
 from trading.policy.table import changed
 from workers.cli.card import readable_card
 from workflows.market_watch import MarketWatch
-from workflows.names import TASK_TIMEOUT, QueueRole, Signal, watch_workflow
-from workflows.protocol import DecisionResult, Planned, PlaybookNews, Settled, WatchRequest, WatchState
+from workflows.names import Signal
+from workflows.protocol import PlaybookNews, WatchState
 
 OpenHouse = Callable[..., Awaitable[SequenceHouse]]
 SYMBOLS = (SYMBOL, "ETH/USDT")
@@ -33,118 +32,12 @@ FALL = (7000, 7010, 6700, 6750)
 BOTTOM = (6050, 6060, 6040, 6050)
 LOW = (6750, 6760, 6740, 6750)
 HOUR = timedelta(hours=1)
-LIMITS = {
-    "max_trade_fraction": "0.05",
-    "max_position_fraction": "0.1",
-    "total_fraction": "0.5",
-    "max_positions": 5,
-    "max_entries": 6,
-    "daily_loss_fraction": "0.05",
-}
 
 
 def listening(**policy: Any) -> Playbook:
     """A playbook by which a trigger counts from the first moment after the session's decisions."""
     first = first_playbook()
     return revised(first, policy=changed(first.policy, trigger_quiet_s=0, **policy))
-
-
-async def start_watch(house: SequenceHouse, **given: Any) -> WorkflowHandle[Any, Any]:
-    fields: dict[str, Any] = {
-        "realm": house.realm,
-        "venue": VENUE,
-        "ledger": house.ledger,
-        "accounts": house.told.accounts,
-        "symbols": house.told.symbols,
-        "coordinator": house.coordinator_id,
-        "playbook_hash": house.playbook_hash,
-        "market_is_replayed": True,
-    }
-    return await house.client.start_workflow(
-        MarketWatch.run,
-        WatchRequest.model_validate(fields | given),
-        id=watch_workflow(house.realm),
-        task_queue=house.queue(QueueRole.DECISIONS),
-        task_timeout=TASK_TIMEOUT,
-    )
-
-
-async def results(house: SequenceHouse, settled: Settled) -> list[DecisionResult]:
-    """How the decisions of a tick ended, in their order."""
-    handles = [house.client.get_workflow_handle(name, result_type=DecisionResult) for name in settled.started]
-    return [await handle.result() for handle in handles]
-
-
-def of_the_plan(settled: Settled) -> list[Any]:
-    """The levels that the plan asks for; a crash is watched for beside them."""
-    return [level for level in settled.watched.levels if level.fall_fraction is None]
-
-
-async def keep_plan(house: SequenceHouse, *, as_of: datetime = OPENS_AT, **parts: Any) -> KeptPlan:
-    """A plan with a pullback at 6900 for aggressive and composite, and a defence at 6800 where composite holds."""
-    pullback = PriceTrigger(
-        symbol=SYMBOL, kind=TriggerKind.PULLBACK, crosses="down_to", level=Level(fact="f1", price=Decimal(6900))
-    )
-    defend = PriceTrigger(
-        symbol=SYMBOL, kind=TriggerKind.DEFEND, crosses="down_to", level=Level(fact="f2", price=Decimal(6800))
-    )
-    idea = TradeIdea(
-        trigger=pullback,
-        size_fraction=Decimal("0.02"),
-        entry_price=Decimal(6900),
-        stop_price=Decimal(6800),
-        target_price=Decimal(7200),
-        reward_risk=Decimal(3),
-    )
-    plans = [
-        {
-            "account": account,
-            "style": Style(account),
-            "limits": LIMITS,
-            "target": {"return_fraction": "0.01"},
-            "tasks": (),
-            "triggers": (pullback, defend) if account == "composite" else (pullback,),
-            "ideas": (idea,),
-            "windows": (),
-            "memory": (),
-        }
-        | parts.get(account, {})
-        for account in house.told.accounts
-    ]
-    plan = DayPlan.model_validate(
-        {
-            "realm": house.realm,
-            "day": as_of.date(),
-            "as_of": as_of,
-            "final_at": as_of,
-            "session_start": as_of,
-            "playbook_version": house.told.playbook.version,
-            "trend_regime": "normal",
-            "risk_regime": "normal",
-            "yesterday": {"day": (as_of - timedelta(days=1)).date()},
-            "valid_until": as_of + timedelta(days=1),
-            "watch": tuple(
-                {
-                    "rank": place,
-                    "symbol": symbol,
-                    "reason": "active",
-                    "last_price": "7000",
-                    "turnover_24h_usd": "1",
-                    "trend_regime": "normal",
-                    "risk_regime": "normal",
-                    "snapshot_hash": "x",
-                }
-                for place, symbol in enumerate(house.told.symbols, 1)
-            ),
-            "plans": plans,
-        }
-    )
-    return await house.store.keep_day_plan(house.realm, plan)
-
-
-async def tell_plan(house: SequenceHouse, watch: WorkflowHandle[Any, Any], **given: Any) -> None:
-    kept = await keep_plan(house, **given)
-    await watch.signal(Signal.PLANNED, Planned(period=kept.period, plan_hash=kept.plan_hash))
 
 
 @pytest.mark.temporal
@@ -343,13 +236,13 @@ async def test_where_nobody_ticks_the_market_itself_is_polled(open_house: OpenHo
     """The session's start and a trigger of the plan, seen at the venue; each is decided once."""
     house = await open_house(Told(coordinated=False, hours=[*[FLAT] * 26, FALL, LOW]))
     watch = await start_watch(house, coordinator=None)
-    await eventually(lambda: _decided(house, 1), timeout_s=30, what="the decision of this session's start")
+    await eventually(lambda: decided(house, 1), timeout_s=30, what="the decision of this session's start")
     await house.advance(OPENS_AT + timedelta(days=1))
-    await eventually(lambda: _decided(house, 2), timeout_s=30, what="the session's decision")
+    await eventually(lambda: decided(house, 2), timeout_s=30, what="the session's decision")
     await tell_plan(house, watch, as_of=OPENS_AT + timedelta(days=1))
     await eventually(lambda: _watches(watch), timeout_s=30, what="the plan's triggers")
     await house.advance(OPENS_AT + 27 * HOUR)
-    rows = await eventually(lambda: _decided(house, 4), timeout_s=30, what="pullback and defence")
+    rows = await eventually(lambda: decided(house, 4), timeout_s=30, what="pullback and defence")
     assert sorted(row["cause"] for row in rows) == ["plan", "plan", "trigger", "trigger"]
     await watch.signal(MarketWatch.close)
     await watch.result()
@@ -361,7 +254,7 @@ async def test_a_crash_tells_every_desk_to_defend_once(open_house: OpenHouse) ->
     hourly = revised(first, policy=changed(first.policy, breaker_window_s=3600))
     house = await open_house(Told(coordinated=False, playbook=hourly, accounts=ACCOUNTS, hours=[CRASH, BOTTOM]))
     watch = await start_watch(house, coordinator=None, accounts=ACCOUNTS)
-    await eventually(lambda: _knows(watch, OPENS_AT), what="the market's time")
+    await eventually(lambda: knows(watch, OPENS_AT), what="the market's time")
     await house.advance(OPENS_AT + HOUR)
     kinds = await eventually(lambda: _anomalies(watch), timeout_s=30, what="the crash")
     assert kinds[0] == "flash_crash", "candles tell the surge and the regime after it"
@@ -404,11 +297,6 @@ async def _protections(house: SequenceHouse, count: int) -> Any:
     return rows if len(rows) == count else None
 
 
-async def _knows(watch: WorkflowHandle[Any, Any], at: datetime) -> bool:
-    state: WatchState = await watch.query(MarketWatch.state)
-    return state.now == at
-
-
 async def _watches(watch: WorkflowHandle[Any, Any]) -> bool:
     state: WatchState = await watch.query(MarketWatch.state)
     return state.plan is not None and bool(state.plan.triggers)
@@ -417,8 +305,3 @@ async def _watches(watch: WorkflowHandle[Any, Any]) -> bool:
 async def _anomalies(watch: WorkflowHandle[Any, Any]) -> list[str]:
     state: WatchState = await watch.query(MarketWatch.state)
     return [one.kind for one in state.anomalies]
-
-
-async def _decided(house: SequenceHouse, count: int) -> list[dict[str, Any]]:
-    rows = [row for row in await decision_list(house.store, house.realm) if row["finished"]]
-    return rows if len(rows) >= count else []

@@ -59,13 +59,15 @@ def test_a_job_runs_when_the_rules_say(name: str, at: tuple[int, int], days: str
     assert " ".join(said) == days
 
 
-def test_the_ledger_is_held_against_the_venue_every_hour_or_as_often_as_policy_says() -> None:
+def test_accounts_are_valued_and_compared_every_hour_or_as_often_as_policy_says_and_when_the_day_ends() -> None:
     plant = a_plant("Maintenance")
     for told, every in ((plant, 60), (replace(plant, reconcile_every=timedelta(minutes=15)), 15)):
         (row,) = told.rows()
         spec = schedule_of(told, row).spec
         assert [interval.every for interval in spec.intervals] == [timedelta(minutes=every)]
-        assert list(spec.calendars) == []
+        (midnight,) = spec.calendars
+        assert [part[0].start for part in (midnight.hour, midnight.minute, midnight.second)] == [0, 0, 0]
+        assert spec.time_zone_name == plant.zone
         assert row.catch_up == timedelta(minutes=30)
 
 

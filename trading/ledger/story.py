@@ -1,12 +1,21 @@
-"""A reconciliation in Markdown, for the details of its run in the Web UI."""
+"""A valuation and a reconciliation in Markdown, for the details of their run in the Web UI."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
 
 from trading.ledger.differences import Difference
 
 SHOWN = 20
+
+
+def valuation_story(equities_usd: Sequence[tuple[str, Decimal]], *, as_of: datetime) -> str:
+    """Each account by name with its equity in USD."""
+    if not equities_usd:
+        return "no account to value"
+    return f"equity at {as_of:%Y-%m-%d %H:%M}: " + ", ".join(f"{name} {usd:.2f} USD" for name, usd in equities_usd)
 
 
 def reconciliation_story(differences: Sequence[Difference], foreign: Sequence[str], *, orders: int) -> str:

@@ -152,6 +152,7 @@ async def _exchange(site: Site, store: Store, closing: contextlib.AsyncExitStack
     from activities.exchange.quoting import QuoteCalls
     from activities.exchange.reconcile import ReconcileCalls
     from activities.exchange.simulated_clock import SimulatedClock
+    from activities.exchange.valuing import ValuingCalls
 
     clock = SimulatedClock(realm=site.realm, base_url=site.venue_url) if site.market_is_replayed else None
     if clock is not None:
@@ -163,6 +164,7 @@ async def _exchange(site: Site, store: Store, closing: contextlib.AsyncExitStack
         *_activities_of(QuoteCalls(exchange)),
         *_activities_of(ReconcileCalls(exchange, store)),
         *_activities_of(AdoptCalls(exchange, store)),
+        *_activities_of(ValuingCalls(exchange, store)),
     ]
     if clock is not None:
         activities += _activities_of(CampaignCalls(clock, exchange, store))
