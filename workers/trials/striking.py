@@ -13,6 +13,8 @@ from decimal import Decimal
 from workers.stack.stack import Stack
 
 WORKER, EXCHANGE, TEMPORAL, DATABASE = "worker", "exchange", "temporal", "database"
+"""Targets, named as their parts are; of workers a stack may have several."""
+
 SPREAD_S = 1.0
 """A strike falls somewhere within this time after its share of the run was seen to be done."""
 
@@ -21,7 +23,7 @@ AMBUSH_POLL_S = 0.03
 """A review of a quiet day runs for a tenth of a second: whoever looks less often misses it."""
 
 RECOVERY_S = 2.0
-"""After a strike the next one waits until the worker works again: else it is killed while it starts."""
+"""After a strike the next one waits until the workers work again: else they are killed while they start."""
 
 RESUME_POLL_S = 0.2
 
@@ -34,6 +36,7 @@ class Strike:
     """At `at`, a fraction of the run, and `wait_s` later, `target` is killed, or frozen for `freeze_s`.
 
     One that is `alone` is followed by another only when the run has moved on: the others hit a run that recovers.
+    `pick`, a fraction, says which of several workers is meant, or whether all are.
     """
 
     at: Decimal
@@ -41,6 +44,7 @@ class Strike:
     target: str
     freeze_s: float | None = None
     alone: bool = True
+    pick: float = 0.0
 
 
 def plan(
@@ -56,7 +60,7 @@ def plan(
 ) -> tuple[Strike, ...]:
     """Strikes spread over the run and moved about by the seed, the kinds in an order of the seed's choice.
 
-    `kills` hit a worker; the freezes go round the `freeze_targets`.
+    `kills` hit one worker process or all of them; the freezes go round the `freeze_targets`.
     """
     dice = random.Random(seed)
     blows: list[tuple[str, float | None]] = [
@@ -76,22 +80,28 @@ def plan(
             target=target,
             freeze_s=frozen,
             alone=dice.random() < ALONE_SHARE,
+            pick=dice.random(),
         )
         for at, (target, frozen) in zip(times, blows, strict=True)
     )
 
 
 class Ambush:
-    """Kills a worker in the middle of each of some workflow types, as soon as one of the type is seen to run.
+    """Kills the workers in the middle of each of some workflow types, as soon as one of the type is seen to run.
 
-    `running` names the types of which a workflow runs now. A worker that is just being started is not killed again.
+    `running` names the types of which a workflow runs now. Workers that are just being started are not killed again.
     """
 
     def __init__(
-        self, stack: Stack, types: Sequence[str], *, worker: str, running: Callable[[], Awaitable[frozenset[str]]]
+        self,
+        stack: Stack,
+        types: Sequence[str],
+        *,
+        workers: Sequence[str],
+        running: Callable[[], Awaitable[frozenset[str]]],
     ) -> None:
         self._stack = stack
-        self._worker = worker
+        self._workers = tuple(workers)
         self._running = running
         self.waiting = list(types)
         self.struck: list[str] = []
@@ -101,10 +111,11 @@ class Ambush:
         while self.waiting:
             met = await self._running()
             found = next((kind for kind in self.waiting if kind in met), None)
-            if found is None or self._worker not in self._stack.pids:
+            if found is None or not self._stack.pids.keys() >= set(self._workers):
                 await asyncio.sleep(AMBUSH_POLL_S)
                 continue
-            self._stack.kill(self._worker)
+            for worker in self._workers:
+                self._stack.kill(worker)
             self.waiting.remove(found)
             self.struck.append(found)
             await asyncio.sleep(RECOVERY_S)
@@ -118,11 +129,16 @@ class Striking:
     """
 
     def __init__(
-        self, stack: Stack, strikes: Sequence[Strike], *, worker: str, alive: Callable[[], Awaitable[object | None]]
+        self,
+        stack: Stack,
+        strikes: Sequence[Strike],
+        *,
+        workers: Sequence[str],
+        alive: Callable[[], Awaitable[object | None]],
     ) -> None:
         self._stack = stack
         self._left = list(strikes)
-        self._names = {WORKER: worker, EXCHANGE: "exchange", TEMPORAL: "temporal", DATABASE: "database"}
+        self._workers = tuple(workers)
         self._alive = alive
         self._watching: set[asyncio.Task[None]] = set()
         self._recovery: asyncio.Task[None] | None = None
@@ -136,17 +152,24 @@ class Striking:
         while self._left and fraction >= self._left[0].at and not self._recovering:
             strike = self._left[0]
             await asyncio.sleep(strike.wait_s)
-            name = self._names[strike.target]
-            if name not in self._stack.pids:
+            names = self._hit_by(strike)
+            if not self._stack.pids.keys() >= set(names):
                 break
             self._left.pop(0)
             if strike.freeze_s is None:
-                await self._kill(name, alone=strike.alone)
-                done.append(f"{strike.target} killed with SIGKILL")
+                await self._kill(names, alone=strike.alone)
+                done.append(f"{' and '.join(names)} killed with SIGKILL")
             else:
-                await self._freeze(name, strike.freeze_s)
-                done.append(f"{strike.target} frozen for {strike.freeze_s:g} s")
+                await self._freeze(names, strike.freeze_s)
+                done.append(f"{' and '.join(names)} frozen for {strike.freeze_s:g} s")
         return done
+
+    def _hit_by(self, strike: Strike) -> tuple[str, ...]:
+        """The parts that a strike hits: one worker of several or all at once, for each dies its own way."""
+        if strike.target != WORKER:
+            return (strike.target,)
+        choices = list(dict.fromkeys([*((name,) for name in self._workers), self._workers]))
+        return choices[int(strike.pick * len(choices))]
 
     async def end(self) -> None:
         """The run has ended: nothing moves on any more."""
@@ -158,9 +181,10 @@ class Striking:
     def _recovering(self) -> bool:
         return self._recovery is not None and not self._recovery.done()
 
-    async def _kill(self, name: str, *, alone: bool) -> None:
+    async def _kill(self, names: Sequence[str], *, alone: bool) -> None:
         before = await self._alive()
-        self._stack.kill(name)
+        for name in names:
+            self._stack.kill(name)
         self.kills += 1
         task = asyncio.create_task(self._measure(before, time.monotonic()))
         self._recovery = task if alone else None
@@ -172,10 +196,12 @@ class Striking:
             await asyncio.sleep(RESUME_POLL_S)
         self.resume_s.append(time.monotonic() - killed_at)
 
-    async def _freeze(self, name: str, for_s: float) -> None:
-        self._stack.kill(name, signal.SIGSTOP)
+    async def _freeze(self, names: Sequence[str], for_s: float) -> None:
+        for name in names:
+            self._stack.kill(name, signal.SIGSTOP)
         self.freezes += 1
         try:
             await asyncio.sleep(for_s)
         finally:
-            self._stack.kill(name, signal.SIGCONT)
+            for name in names:
+                self._stack.kill(name, signal.SIGCONT)
