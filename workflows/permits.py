@@ -8,7 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.store.calls import ENTITY_CALL, PermitsRequest, StoreCalls
+    from activities.store.calls import ENTITY_CALL, PermitsRequest, PromiseRecord, StoreCalls
     from trading.risk.breakers import CASH_SHORT, SYSTEMIC, is_short_of_cash, safe_sales
     from trading.risk.day import roll_day
     from trading.risk.desk import (
@@ -24,7 +24,8 @@ with workflow.unsafe.imports_passed_through():
         without,
     )
     from trading.risk.gate import gate
-    from trading.risk.models import Exposure, GateAnswer, GateRequest
+    from trading.risk.models import Exposure, GateAnswer, GateRequest, Reservation
+    from trading.risk.promises import promise_of
     from workflows.desk_book import DeskBook
     from workflows.names import Signal, Update
     from workflows.protocol import DeskRequest, Hand, Settlement
@@ -51,11 +52,8 @@ class GivesPermits(DeskBook):
             promised = self._current.exposure.reservations
             ledger = await self._load_exposure()
             await self._defend(wish, ledger)
-            # A promise released while the ledger was read may hold fills that it did not see yet: it still counts here.
+            answer, ledger = await self._permitted(wish, ledger, promised)
             standing = self._standing(wish, ledger)
-            asked = standing.model_copy(update={"reservations": promised})
-            answer = gate(wish, without(asked, wish.replaces), self._limits)
-            answer = answer.model_copy(update={"desk_acts": bool(self._current.errands)})
             if answer.permit is not None and wish.opens:
                 standing = reserve(without(standing, wish.replaces), answer.permit, at=wish.now)
                 standing = remembering(standing, wish)
@@ -65,6 +63,28 @@ class GivesPermits(DeskBook):
             )
             self._show()
             return answer
+
+    async def _permitted(
+        self, wish: GateRequest, ledger: Exposure, promised: tuple[Reservation, ...]
+    ) -> tuple[GateAnswer, Exposure]:
+        """The gate's answer, and the ledger that it holds on: with what other desks have promised meanwhile.
+
+        `promised` is what stood before the ledger was read: of what was released since, it may not show the fills.
+        """
+        while True:
+            asked = self._standing(wish, ledger).model_copy(update={"reservations": promised})
+            answer = gate(wish, without(asked, wish.replaces), self._limits)
+            promise = promise_of(wish, answer, asked, self._limits)
+            if promise is not None:
+                given = await workflow.execute_activity_method(
+                    StoreCalls.promise,
+                    PromiseRecord(realm=self._request.realm, account=self._request.account, promise=promise),
+                    **ENTITY_CALL,
+                )
+                ledger = given.ledger
+                if not given.stands:
+                    continue
+            return answer.model_copy(update={"desk_acts": bool(self._current.errands)}), ledger
 
     @reserve.validator
     def _check_reserve(self, wish: GateRequest) -> None:

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from trading.decision.models import AccountOutcome, DecisionSummary, Fusion, PositionView, Stance
     from trading.decision.outcomes import found_by, outcome_of_fusion, outcome_of_insufficient
     from trading.decision.story import decision_story
-    from workflows.account_trades import AccountTrades, View
+    from workflows.account_trades import AccountTrades, Asks, View
     from workflows.approvals import AnsweredByPeople, Approvals
     from workflows.names import ACTION, OUTCOME, Signal
     from workflows.opinions import Opinions
@@ -64,10 +64,16 @@ class TradeDecision(AnsweredByPeople):
         await self._my_turn()
         view = View(fusion, observation)
         steps = [await self._trades.step(account, view) for account in self._head.accounts]
-        outcomes = await asyncio.gather(*(self._trades.concluded(step, view) for step in steps))
+        outcomes = await self._concluded(steps, view)
         if self._trades.changed is not None and len(outcomes) == 1:
             self._note(fusion=self._trades.changed)
         return await self._end(tuple(outcomes))
+
+    async def _concluded(self, steps: list[AccountOutcome | Asks], view: View) -> list[AccountOutcome]:
+        """Accounts that wait for a person wait side by side; where none is waited for, they pass the gate in order."""
+        if self._request.coordinator is not None:
+            return [await self._trades.concluded(step, view) for step in steps]
+        return await asyncio.gather(*(self._trades.concluded(step, view) for step in steps))
 
     @workflow.signal(name=Signal.TURN, description="Who started this decision lets it pass the gate")
     def turn(self) -> None:

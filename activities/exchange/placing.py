@@ -95,12 +95,12 @@ class OrderPlacement:
         try:
             prepared = await self._exchange.prepare(request)
             if why := await self._expired(request):
-                return _never_intended(request, why, status=OrderStatus.EXPIRED)
+                return await self._never_intended(request, why, status=OrderStatus.EXPIRED)
             intent = await self._journal.record_intent(request, prepared)
         except VenueRefused as refused:
-            return _never_intended(request, str(refused), code=refused.code)
+            return await self._never_intended(request, str(refused), code=refused.code)
         except IntentRefused as refused:
-            return _never_intended(request, f"{refused.code}: {refused}")
+            return await self._never_intended(request, f"{refused.code}: {refused}")
         if intent.sends > 0 or intent.prepared.fields != prepared.fields:
             return await self._continue(request, intent)
         return await self._settle(request, intent, checked_s=checked_s)
@@ -272,6 +272,23 @@ class OrderPlacement:
             return await self._frozen(request, late.why)
         return await self._refused(request, f"ended unsent: {late.why}")
 
+    async def _never_intended(
+        self, request: OrderRequest, why: str, *, code: int | None = None, status: OrderStatus = OrderStatus.REFUSED
+    ) -> OrderReport:
+        """Refused or expired before there was an intent: nothing was sent, and its promise is given back."""
+        if request.permit_id is not None:
+            await self._journal.give_back(request.realm, request.account, request.permit_id)
+        return OrderReport(
+            client_order_id=request.client_order_id,
+            status=status,
+            outcome=OutcomeClass.REFUSED,
+            side=request.side,
+            leg=request.leg,
+            code=code,
+            reason=why,
+            observed_at=request.as_of,
+        )
+
     # -- what is written down ----------------------------------------------------------------------------------------
 
     async def _record(
@@ -336,20 +353,4 @@ def _other_request(request: OrderRequest, kept: OrderRequest) -> str:
         f"{name} {getattr(request, name)} is not {getattr(kept, name)}"
         for name in names
         if getattr(request, name) != getattr(kept, name)
-    )
-
-
-def _never_intended(
-    request: OrderRequest, why: str, *, code: int | None = None, status: OrderStatus = OrderStatus.REFUSED
-) -> OrderReport:
-    """Refused or expired before there was an intent: nothing was sent, nothing was recorded."""
-    return OrderReport(
-        client_order_id=request.client_order_id,
-        status=status,
-        outcome=OutcomeClass.REFUSED,
-        side=request.side,
-        leg=request.leg,
-        code=code,
-        reason=why,
-        observed_at=request.as_of,
     )

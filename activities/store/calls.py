@@ -14,7 +14,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 from activities.beating import HEARTBEAT, beating
-from activities.store.ports.accounts import AccountBook, Protections
+from activities.store.ports.accounts import AccountBook, Promises, Protections
 from activities.store.ports.audit import Audit
 from activities.store.ports.blobs import Blobs
 from activities.store.ports.decisions import Decisions
@@ -24,6 +24,7 @@ from trading.contract import Contract, Utc
 from trading.decision.models import DecisionHead, DecisionSummary, PositionView, TrackRecord
 from trading.planning.binding import bounds_of
 from trading.risk.models import Exposure, GateAnswer, Mode, PlanBound, Protection
+from trading.risk.promises import Promise, Promised
 
 STORE_CALL: workflow.LocalActivityConfig = {
     # Longer than the 15 s for which a write waits for another process's transaction on SQLite.
@@ -55,7 +56,7 @@ UNKNOWN_ACCOUNT = "UnknownAccount"
 BLOB_MISSING = "BlobMissing"
 
 
-class Records(Decisions, DayPlans, AccountBook, Audit, Protections, Blobs, Protocol):
+class Records(Decisions, DayPlans, AccountBook, Promises, Audit, Protections, Blobs, Protocol):
     """What these activities need of the one store."""
 
 
@@ -115,6 +116,12 @@ class PermitsRequest(Contract):
 
 class UsedPermits(Contract):
     permit_ids: tuple[str, ...]
+
+
+class PromiseRecord(Contract):
+    realm: str
+    account: str
+    promise: Promise
 
 
 class GateRow(Contract):
@@ -253,6 +260,12 @@ class StoreCalls:
         async with _at_the_store():
             used = await self._store.used_permits(request.realm, request.account, request.permit_ids)
             return UsedPermits(permit_ids=used)
+
+    @activity.defn
+    async def promise(self, record: PromiseRecord) -> Promised:
+        """Show the promise to the venue's other desks, where what they hold and promised leaves its room (C16)."""
+        async with _at_the_store():
+            return await self._store.promise(record.realm, record.account, record.promise)
 
     @activity.defn
     async def write_gate(self, row: GateRow) -> None:

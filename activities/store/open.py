@@ -9,6 +9,7 @@ from activities.store.blobs import BlobRows, RecentTexts
 from activities.store.day_plans import DayPlanRows
 from activities.store.decisions import DecisionRows
 from activities.store.engine import Database
+from activities.store.exposures import ExposureRows
 from activities.store.gene_pool import GenePoolRows
 from activities.store.journal import JournalRows
 from activities.store.kept_prices import PriceRows
@@ -24,6 +25,7 @@ class Store(
     AnswerRows,
     JournalRows,
     AccountRows,
+    ExposureRows,
     DecisionRows,
     LedgerRows,
     PeriodRows,

@@ -15,7 +15,6 @@ from typing import Any
 from sqlalchemy import Row, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.store.accounts import load_positions
 from activities.store.blobs import load_blob
 from activities.store.decisions import load_summary
 from activities.store.open import Store
@@ -36,6 +35,7 @@ from activities.store.tables import (
     TradeOutcomeRow,
     VerificationRow,
 )
+from activities.store.valuing import load_positions
 from trading.decision.models import FusionOutcome
 from trading.ids import canonical_json
 from trading.ledger.marks import max_drawdown

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.store.accounts import load_positions
 from activities.store.kept_prices import kept_prices
 from activities.store.review_trades import buy_and_hold, closed_trades, past_trades, reviewed_orders
 from activities.store.tables import (
@@ -26,6 +25,7 @@ from activities.store.tables import (
     MarkRow,
     OrderRow,
 )
+from activities.store.valuing import load_positions
 from trading.ledger.positions import Position, position_of
 from trading.money import ZERO
 from trading.orders.models import Fill

@@ -326,6 +326,22 @@ class ProtectionRow(Row):
     __table_args__ = (ForeignKeyConstraint(["realm", "account"], ["accounts.realm", "accounts.account"]),)
 
 
+class PromiseRow(Row):
+    """Exposure that a desk has promised, until its order's intent is there: what desks show each other, no record."""
+
+    __tablename__ = "promises"
+    realm: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(primary_key=True)
+    permit_id: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str]
+    notional_usd: Mapped[Decimal]
+    holds_until: Mapped[datetime]
+    __table_args__ = (
+        ForeignKeyConstraint(["realm", "account"], ["accounts.realm", "accounts.account"]),
+        {"info": WALL},
+    )
+
+
 class MarkRow(Row):
     """The newest mark of a symbol that an account was valued at."""
 

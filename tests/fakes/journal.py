@@ -27,6 +27,7 @@ class FakeJournal:
         self.answers: list[VenueAnswer] = []
         self.fills: dict[str, Fill] = {}
         self.gate_code: str | None = None
+        self.given_back: list[str] = []
 
     async def find_intent(self, key: OrderKey) -> Intent | None:
         return self.intents.get(key.client_order_id)
@@ -44,6 +45,9 @@ class FakeJournal:
     async def record_adopted(self, request: OrderRequest, prepared: PreparedOrder) -> Intent:
         intent = Intent(request=request, prepared=prepared, status=OrderStatus.INTENDED, sends=0)
         return self.intents.setdefault(request.client_order_id, intent)
+
+    async def give_back(self, realm: str, account: str, permit_id: str) -> None:
+        self.given_back.append(permit_id)
 
     async def record_resend(self, key: OrderKey, prepared: PreparedOrder) -> Intent:
         intent = self.intents[key.client_order_id]

@@ -89,6 +89,33 @@ async def test_two_hundred_wishes_side_by_side_never_pass_a_limit(open_house: Op
     assert state.exposure.cash_usd - state.exposure.reserved_usd >= policy.cash_floor_fraction * capital
 
 
+async def test_two_desks_at_once_share_the_symbol_limit(open_house: OpenHouse) -> None:
+    """A hundred wishes each for a symbol of which a third account has much; nothing is ordered before all are answered.
+
+    Each desk alone stays within its position limit; only what they show each other keeps both within the symbol's.
+    """
+    policy = with_limits(Policy(), max_position_fraction="0.3", max_entries_per_day=1000, order_rate_entries=1000)
+    playbook = revised(first_playbook(), policy=policy)
+    desks = (ACCOUNT, "second")
+    house = await open_house(Told(coordinated=False, accounts=(*desks, "heavy"), playbook=playbook))
+    heavy = (await house.permit(name="heavy", account="heavy")).model_copy(update={"quantity": Decimal(9)})
+    rests = house.entry(heavy, price=Decimal(5000))
+    await house.store.record_adopted(rests, await house.exchange.prepare(rests))
+    at_once = {account: asyncio.Semaphore(5) for account in desks}
+
+    async def asked(account: str, number: int) -> GateAnswer:
+        async with at_once[account]:
+            return await house.reserve(house.wish(f"{account}-{number}", account=account, notional="4000"))
+
+    answers = await asyncio.gather(*(asked(account, number) for number in range(100) for account in desks))
+    permits = [answer.permit for answer in answers if answer.permit is not None]
+    left = policy.max_symbol_fraction * 3 * house.told.capital - 45_000
+    promised = sum(permit.notional_usd for permit in permits)
+    assert left - 100 < promised <= left, "all of it is given, and nothing twice"
+    assert {permit.account for permit in permits} == set(desks)
+    assert "symbol_cap" in {answer.binding for answer in answers}
+
+
 async def test_a_settled_order_gives_its_room_back(open_house: OpenHouse) -> None:
     house = await open_house()
     permit = await house.permit(name="w1")

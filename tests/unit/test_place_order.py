@@ -246,6 +246,7 @@ async def test_a_halted_gate_refuses_an_entry_unsent_and_lets_a_stop_pass() -> N
     refused = await scene.place(an_order())
     passed = await scene.place(a_stop())
     assert (refused.status, refused.reason) == (OrderStatus.REFUSED, "halted: the gate row forbids it")
+    assert scene.journal.given_back == ["permit"], "nothing will be ordered under it: its room is another's"
     assert (passed.status, len(scene.venue.sent)) == (OrderStatus.NEW, 1)
 
 

@@ -12,6 +12,7 @@ from trading.decision.models import (
     PositionView,
 )
 from trading.risk.models import Exposure, Mode, Protection
+from trading.risk.promises import Promise, Promised
 
 
 class AccountBook(Protocol):
@@ -78,6 +79,18 @@ class KeptProtection(Contract):
     protection: Protection
     lifted_by: str | None = None
     lifted_because: str | None = None
+
+
+class Promises(Protocol):
+    """What desks promise before anything is ordered: seen by each other, so that no room is given away twice (C16)."""
+
+    async def promise(self, realm: str, account: str, promise: Promise) -> Promised:
+        """Write the promise where the venue's other accounts leave its room, held, ordered and promised together.
+
+        In one transaction, alone among the promises of its symbol. Repeated, it stands as it stood. An unknown account
+        raises `StoreRefused`.
+        """
+        ...
 
 
 class Protections(Protocol):

@@ -47,6 +47,10 @@ class OrderJournal(Protocol):
         """
         ...
 
+    async def give_back(self, realm: str, account: str, permit_id: str) -> None:
+        """Nothing was or will be ordered under the permit: what its desk promised is free at once."""
+        ...
+
     async def record_adopted(self, request: OrderRequest, prepared: PreparedOrder) -> Intent:
         """The row of an order that another client placed: a person's word in place of the gate's. Once for its id."""
         ...

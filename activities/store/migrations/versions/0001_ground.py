@@ -388,6 +388,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("realm", "account", "protection_id", name=op.f("pk_protections")),
     )
     op.create_table(
+        "promises",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("permit_id", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("notional_usd", Exact(), nullable=False),
+        sa.Column("holds_until", UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["realm", "account"], ["accounts.realm", "accounts.account"], name=op.f("fk_promises_accounts")
+        ),
+        sa.PrimaryKeyConstraint("realm", "account", "permit_id", name=op.f("pk_promises")),
+    )
+    op.create_table(
         "playbooks",
         sa.Column("realm", sa.Text(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
@@ -529,6 +542,7 @@ def downgrade() -> None:
     op.drop_table("experiences")
     op.drop_index(op.f("ix_lessons_realm_account_symbol_as_of"), table_name="lessons")
     op.drop_table("lessons")
+    op.drop_table("promises")
     op.drop_table("protections")
     op.drop_table("gates")
     op.drop_table("findings")
