@@ -8,6 +8,7 @@ from typing import Any
 
 from trading.facts.models import DailyCloses, RiskRegime
 from trading.risk.models import (
+    Arming,
     ElsewhereUsd,
     Exposure,
     GateRequest,
@@ -111,6 +112,13 @@ def frozen(symbol: str = "BTC/USDT", until: datetime | None = NOW + timedelta(se
     )
 
 
+def armed(capital: str) -> Arming:
+    """A person's leave to open positions with so much real money."""
+    return Arming(
+        id="arm-1", capital_usd=D(capital), offset_usd=D(0), since=NOW - timedelta(days=3), who="ada", reason="try"
+    )
+
+
 def zigzag(move: str, days: int = 30) -> DailyCloses:
     """Daily closes that fall by `move` on one day and rise by it on the next."""
     closes = [D(100)]
@@ -160,6 +168,13 @@ DENIALS: list[tuple[str, Fields, Fields, Fields]] = [
     ("stop_missing", {"stop_price": None}, {}, {}),
     ("stop_wrong_side", {"stop_price": D(100)}, {}, {}),
     ("stop_wrong_side", {"stop_price": D(99), "limit_price": D(99)}, {}, {}),
+    ("not_armed", {}, {"must_be_armed": True}, {}),
+    (
+        "armed_cap",
+        {},
+        {"must_be_armed": True, "arming": armed("700"), "reservations": (promised("ETH/USDT", "700"),)},
+        {},
+    ),
     ("symbol_frozen", {}, {"protections": (frozen(),)}, {}),
     ("symbol_frozen", {}, {"protections": (frozen(until=None),)}, {}),
     # 4 USD each bought at 110: 9.1 % under water
@@ -236,6 +251,7 @@ ALLOWED_AT_THE_EDGE: list[tuple[str, Fields, Fields]] = [
     ("floors of the bootstrap", {"confidence": D("0.25"), "win_probability": D("0.20")}, {"closed_trades": 49}),
     ("low values after the bootstrap", {"confidence": D("0.1"), "win_probability": D("0.1")}, {"closed_trades": 50}),
     ("manual mode with an approval", {"approved_by": "ada"}, {"mode": Mode.MANUAL}),
+    ("real money that a person armed", {}, {"must_be_armed": True, "arming": armed("10000")}),
     ("a stop half an ATR away", {"stop_price": D(97), "atr_fraction": D("0.06")}, {}),
     ("a stop of five percent", {"stop_price": D(95), "target_price": D(110)}, {}),
     ("a target of three round trips", {"target_price": D("100.9"), "spread_fraction": D("0.001")}, {}),
@@ -275,6 +291,7 @@ CAPS: list[tuple[str, str, Fields, Fields, Fields]] = [
     ("plan_total_cap", "150", planned(total_fraction=D("0.015")), {}, {}),
     ("event_day_cap", "200", {"event_day": True}, {}, {}),
     ("event_day_cap", "50", {"event_day": True}, {"reservations": (promised("BTC/USDT", "150"),)}, {}),
+    ("armed_cap", "200", {}, {"arming": armed("1000"), "reservations": (promised("ETH/USDT", "800"),)}, {}),
     ("position_cap", "200", {}, {"cash_usd": D(9_200), "holdings": (held("BTC/USDT", "800"),)}, {}),
     ("position_cap", "100", {}, {"reservations": (promised("BTC/USDT", "900"),)}, {}),
     (

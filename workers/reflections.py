@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from temporalio.service import RPCError, RPCStatusCode
 
-from workers.operator import HandRefused
+from workers.operator.place import HandRefused
 from workflows.names import TASK_TIMEOUT, QueueRole, Signal, proposals_workflow, task_queue
 from workflows.options import labels
 
 if TYPE_CHECKING:
     from activities.store.ports.proposals import KeptProposal
     from trading.review.proposals import ReflectionAnswer
-    from workers.operator import Place
+    from workers.operator.place import Place
     from workflows.protocol import HandDone
 
 

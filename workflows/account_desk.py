@@ -7,6 +7,7 @@ from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from workflows.arming import ArmedByPeople
     from workflows.hands import TakenByHand
     from workflows.names import Signal, Update
     from workflows.permits import GivesPermits
@@ -15,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
-class AccountDesk(TakenByHand, TaughtByPeople, GivesPermits):
+class AccountDesk(TakenByHand, ArmedByPeople, TaughtByPeople, GivesPermits):
     """One account from its first permit to its closing: permits, breakers, hands and lessons each have a file.
 
     What lives here is what the ledger cannot know yet: permits that were given, and the mode that people chose.

@@ -6,6 +6,7 @@ import asyncio
 from decimal import Decimal
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.models.verification import PlaybookRequest, VerificationCalls
@@ -172,3 +173,17 @@ def numbered(hand: Hand) -> Hand:
     if hand.operation_id:
         return hand
     return hand.model_copy(update={"operation_id": f"hand-{workflow.uuid4()}"})
+
+
+def named(hand: Hand) -> Hand:
+    """What stops the agent is taken from everybody: a signal that lacks a name or a reason gets these words."""
+    return hand.model_copy(update={"who": hand.who.strip() or "unnamed", "reason": hand.reason.strip() or "not given"})
+
+
+def is_anonymous(hand: Hand) -> bool:
+    return not hand.who.strip() or not hand.reason.strip()
+
+
+def refuse_anonymous(hand: Hand) -> None:
+    if is_anonymous(hand):
+        raise ApplicationError("a hand on an account names who and why: both must be given", type="ReasonMissing")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from trading.risk.desk import change_mode, is_stricter
     from trading.risk.desk import resume as resumed
     from trading.risk.models import Mode
     from workflows.breakers import DefendsItself
-    from workflows.desk_book import KEPT_OPERATIONS, numbered
+    from workflows.desk_book import KEPT_OPERATIONS, is_anonymous, named, numbered, refuse_anonymous
     from workflows.names import Signal, Update
     from workflows.protocol import Hand, HandDone, ModeChange, ModeChanged
 
@@ -24,7 +23,7 @@ class TakenByHand(DefendsItself):
 
     @workflow.signal(name=Signal.PAUSE, description="No new exposure by itself until resumed")
     async def hear_pause(self, hand: Hand) -> None:
-        await self._mode_by_hand(_named(hand), Mode.MANUAL, "pause")
+        await self._mode_by_hand(named(hand), Mode.MANUAL, "pause")
 
     @workflow.update(name=Update.MANUAL, description="Entries only with a person's approval")
     async def manual(self, hand: Hand) -> HandDone:
@@ -32,7 +31,7 @@ class TakenByHand(DefendsItself):
 
     @workflow.signal(name=Signal.MANUAL, description="Entries only with a person's approval")
     async def hear_manual(self, hand: Hand) -> None:
-        await self._mode_by_hand(_named(hand), Mode.MANUAL, "manual")
+        await self._mode_by_hand(named(hand), Mode.MANUAL, "manual")
 
     @workflow.update(name=Update.HALT, description="No new exposure at all; resting entries are withdrawn, stops stay")
     async def halt(self, hand: Hand) -> HandDone:
@@ -43,7 +42,7 @@ class TakenByHand(DefendsItself):
         description="No new exposure at all; resting entries are withdrawn, stops stay",
     )
     async def hear_halt(self, hand: Hand) -> None:
-        await self._mode_by_hand(_named(hand), Mode.HALTED, "halt")
+        await self._mode_by_hand(named(hand), Mode.HALTED, "halt")
 
     @workflow.update(name=Update.FLATTEN, description="Sell all that is held, or one symbol, and withdraw its entries")
     async def flatten(self, hand: Hand) -> HandDone:
@@ -54,7 +53,7 @@ class TakenByHand(DefendsItself):
         description="Sell all that is held, or one symbol, and withdraw its entries",
     )
     async def hear_flatten(self, hand: Hand) -> None:
-        await self._leave_by_hand(_named(hand))
+        await self._leave_by_hand(named(hand))
 
     @workflow.update(name=Update.RESUME, description="Back to automatic")
     async def resume(self, hand: Hand) -> HandDone:
@@ -62,30 +61,30 @@ class TakenByHand(DefendsItself):
 
     @workflow.signal(name=Signal.RESUME, description="Back to automatic; not without who and why")
     async def hear_resume(self, hand: Hand) -> None:
-        if _is_anonymous(hand):
+        if is_anonymous(hand):
             workflow.logger.warning("a resumption without who and why was not taken")
             return
         await self._mode_by_hand(hand, Mode.AUTO, "resume")
 
     @pause.validator
     def _check_pause(self, hand: Hand) -> None:
-        _refuse_anonymous(hand)
+        refuse_anonymous(hand)
 
     @manual.validator
     def _check_manual(self, hand: Hand) -> None:
-        _refuse_anonymous(hand)
+        refuse_anonymous(hand)
 
     @halt.validator
     def _check_halt(self, hand: Hand) -> None:
-        _refuse_anonymous(hand)
+        refuse_anonymous(hand)
 
     @flatten.validator
     def _check_flatten(self, hand: Hand) -> None:
-        _refuse_anonymous(hand)
+        refuse_anonymous(hand)
 
     @resume.validator
     def _check_resume(self, hand: Hand) -> None:
-        _refuse_anonymous(hand)
+        refuse_anonymous(hand)
 
     async def _apply(self, change: ModeChange) -> ModeChanged:
         """The gate row is written before the change is acknowledged: an order that reads it later is refused.
@@ -137,17 +136,3 @@ class TakenByHand(DefendsItself):
         self._send(hand, leaves=True)
         await self._record(hand, "flatten" if hand.symbol is None else f"flatten {hand.symbol}")
         return done
-
-
-def _is_anonymous(hand: Hand) -> bool:
-    return not hand.who.strip() or not hand.reason.strip()
-
-
-def _refuse_anonymous(hand: Hand) -> None:
-    if _is_anonymous(hand):
-        raise ApplicationError("a hand on an account names who and why: both must be given", type="ReasonMissing")
-
-
-def _named(hand: Hand) -> Hand:
-    """What stops the agent is taken from everybody: a signal that lacks a name or a reason gets these words."""
-    return hand.model_copy(update={"who": hand.who.strip() or "unnamed", "reason": hand.reason.strip() or "not given"})

@@ -235,6 +235,15 @@ class Hand(Contract):
     symbol: str | None = None
 
 
+class Arm(Contract):
+    """A person lets an account open positions with real money, up to a capital (venue.md)."""
+
+    operation_id: str = ""
+    capital_usd: Decimal = Decimal(0)
+    who: str = ""
+    reason: str = ""
+
+
 class Lift(Contract):
     """A person ends a protection of an account (C20)."""
 

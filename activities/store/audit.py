@@ -5,10 +5,27 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.engine import Database
 from activities.store.ports.audit import AuditEntry
 from activities.store.tables import AuditRow
+
+
+async def note(
+    database: Database,
+    connection: AsyncConnection,
+    realm: str,
+    operation_id: str,
+    subject: str,
+    *,
+    what: str,
+    who: str,
+    reason: str,
+) -> None:
+    """One line of the audit in the transaction of what it tells; the same operation again adds none."""
+    row = {"realm": realm, "entry_id": operation_id, "subject": subject, "what": what, "who": who, "reason": reason}
+    await database.add(connection, AuditRow, {**row, "at": datetime.now(UTC)})
 
 
 class AuditRows:
@@ -19,17 +36,8 @@ class AuditRows:
     async def record_hand(
         self, realm: str, *, operation_id: str, subject: str, what: str, who: str, reason: str
     ) -> None:
-        row = {
-            "realm": realm,
-            "entry_id": operation_id,
-            "subject": subject,
-            "what": what,
-            "who": who,
-            "reason": reason,
-            "at": datetime.now(UTC),
-        }
         async with self._database.write() as connection:
-            await self._database.add(connection, AuditRow, row)
+            await note(self._database, connection, realm, operation_id, subject, what=what, who=who, reason=reason)
 
     async def audit(self, realm: str, *, subject: str | None = None, limit: int = 100) -> tuple[AuditEntry, ...]:
         found = select(AuditRow.__table__).where(AuditRow.realm == realm)

@@ -224,19 +224,19 @@ class StoreCalls:
     @activity.defn
     async def record_gate(self, record: GateRecord) -> None:
         """Keep what the gate answered for one account."""
-        async with _at_the_store():
+        async with at_the_store():
             await self._store.record_gate(record.head, record.answer, account=record.account)
 
     @activity.defn
     async def finish_decision(self, summary: DecisionSummary) -> None:
         """Keep the decision's end; the first end stays."""
-        async with _at_the_store():
+        async with at_the_store():
             await self._store.finish_decision(summary)
 
     @activity.defn
     async def load_exposure(self, request: ExposureRequest) -> Exposure:
         """The account as the ledger has it."""
-        async with _at_the_store():
+        async with at_the_store():
             exposure = await self._store.exposure(request.realm, request.account)
             if exposure is None:
                 raise _unknown_account(request.realm, request.account)
@@ -245,7 +245,7 @@ class StoreCalls:
     @activity.defn
     async def position_view(self, request: PositionRequest) -> PositionView:
         """The account's position in one symbol, with its equity and cash."""
-        async with _at_the_store():
+        async with at_the_store():
             return await self._view(request)
 
     async def _view(self, request: PositionRequest) -> PositionView:
@@ -257,20 +257,20 @@ class StoreCalls:
     @activity.defn
     async def used_permits(self, request: PermitsRequest) -> UsedPermits:
         """Which of the permits an order was ever intended under."""
-        async with _at_the_store():
+        async with at_the_store():
             used = await self._store.used_permits(request.realm, request.account, request.permit_ids)
             return UsedPermits(permit_ids=used)
 
     @activity.defn
     async def promise(self, record: PromiseRecord) -> Promised:
         """Show the promise to the venue's other desks, where what they hold and promised leaves its room (C16)."""
-        async with _at_the_store():
+        async with at_the_store():
             return await self._store.promise(record.realm, record.account, record.promise)
 
     @activity.defn
     async def write_gate(self, row: GateRow) -> None:
         """Durable when it returns: from then on no entry of an older epoch gets an intent row."""
-        async with _at_the_store():
+        async with at_the_store():
             await self._store.write_gate(
                 row.realm, row.account, mode=row.mode, epoch=row.epoch, reason=row.reason, who=row.who
             )
@@ -278,13 +278,13 @@ class StoreCalls:
     @activity.defn
     async def keep_protection(self, record: ProtectionRecord) -> None:
         """Keep what a breaker did to an account, once for its id (C20)."""
-        async with _at_the_store():
+        async with at_the_store():
             await self._store.keep_protection(record.realm, record.account, record.protection)
 
     @activity.defn
     async def lift_protection(self, record: LiftRecord) -> None:
         """Mark a protection as lifted and write down who did it, once for the operation id (C20)."""
-        async with _at_the_store():
+        async with at_the_store():
             await self._store.lift_protection(
                 record.realm,
                 record.account,
@@ -297,7 +297,7 @@ class StoreCalls:
     @activity.defn
     async def record_hand(self, hand: HandRecord) -> None:
         """Write down what a person did, once for its operation id (C14)."""
-        async with _at_the_store():
+        async with at_the_store():
             await self._store.record_hand(
                 hand.realm,
                 operation_id=hand.operation_id,
@@ -335,7 +335,7 @@ def _unknown_account(realm: str, account: str) -> ApplicationError:
 
 
 @asynccontextmanager
-async def _at_the_store() -> AsyncIterator[None]:
+async def at_the_store() -> AsyncIterator[None]:
     """For calls that an entity makes: a killed worker is noticed, so that a halt does not wait for its time-out."""
     async with beating():
         with _store_errors():

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from activities.store.armed import as_armed, standing_arming
 from activities.store.engine import Database
 from activities.store.ports.faults import StoreRefused
 from activities.store.protections import standing_protections
@@ -22,6 +23,7 @@ from activities.store.valuing import (
 )
 from trading.decision.models import PositionView
 from trading.money import ZERO
+from trading.risk.arming import must_be_armed
 from trading.risk.models import Exposure, Mode
 from trading.risk.promises import Promise, Promised
 
@@ -60,13 +62,15 @@ class ExposureRows:
             if await account_row(connection, realm, account) is None:
                 return None
             marked = await marked_account(connection, realm, account, {})
+            arming = await standing_arming(connection, realm, account) if must_be_armed(realm) else None
+        beside = ZERO if arming is None else arming.offset_usd
         held = next((holding for holding in marked.holdings if holding.symbol == symbol), None)
         return PositionView(
             account=account,
             quantity=ZERO if held is None else held.quantity,
             average_price=None if held is None else held.average_price,
-            equity_usd=marked.equity_usd,
-            cash_usd=marked.cash_usd,
+            equity_usd=marked.equity_usd + beside,
+            cash_usd=marked.cash_usd + beside,
         )
 
     async def promise(self, realm: str, account: str, promise: Promise) -> Promised:
@@ -102,12 +106,13 @@ async def _exposure(
     marked, elsewhere, equity_elsewhere = await marked_with_others(connection, realm, account, promised_at=promised_at)
     wins = await _recent_results(connection, realm, account) if opened.closed else []
     day_start, peak = opened.opening_equity_usd, opened.opening_equity_usd
+    midnight = None
     if opened.as_of is not None:
         peak = opened.peak_equity_usd
         midnight = opened.as_of.replace(hour=0, minute=0, second=0, microsecond=0)
         before = await equity_row(connection, EQUITY_AT, realm, account, midnight)
         day_start = before.equity_usd if before is not None else day_start
-    return Exposure(
+    known = Exposure(
         account=account,
         mode=Mode(opened.mode),
         epoch=opened.epoch,
@@ -122,6 +127,7 @@ async def _exposure(
         equity_elsewhere_usd=equity_elsewhere,
         protections=await standing_protections(connection, realm, account),
     )
+    return await as_armed(connection, realm, known, midnight=midnight) if must_be_armed(realm) else known
 
 
 async def _recent_results(connection: AsyncConnection, realm: str, account: str) -> list[bool]:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, RowMapping, and_, bindparam, insert, selec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.exchange.port import PreparedLeg, PreparedOrder, VenueAnswer
+from activities.store.armed import standing_arming
 from activities.store.engine import Database
 from activities.store.holdings import take_fills
 from activities.store.ports.journal import Intent, IntentRefused
@@ -30,6 +31,7 @@ from trading.orders.models import (
     Side,
     VenueOrder,
 )
+from trading.risk.arming import must_be_armed
 from trading.risk.models import Mode
 
 REQUEST_COLUMNS = tuple(OrderRequest.model_fields)
@@ -216,6 +218,10 @@ async def _check_gate(connection: AsyncConnection, request: OrderRequest) -> Non
     if request.epoch < gate.epoch:
         message = f"the order's epoch {request.epoch} is older than the account's {gate.epoch}: ask the desk again"
         raise IntentRefused("epoch_older", message)
+    if must_be_armed(request.realm):
+        armed = await standing_arming(connection, request.realm, request.account)
+        if armed is None:
+            raise IntentRefused("not_armed", f"account {request.account} is not armed: nothing is opened in it")
     if request.permit_id is None:
         raise IntentRefused("no_permit", "an order that raises exposure needs a permit of the desk")
     asked = {**_names(request.key), "symbol": request.symbol}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from activities.store.accounts import AccountRows
 from activities.store.answers import AnswerRows
+from activities.store.armings import ArmingRows
 from activities.store.audit import AuditRows
 from activities.store.blobs import BlobRows, RecentTexts
 from activities.store.day_plans import DayPlanRows
@@ -36,6 +37,7 @@ class Store(
     PriceRows,
     AuditRows,
     ProtectionRows,
+    ArmingRows,
 ):
     """All of `activities.store.ports`, over one migrated database and one event loop."""
 

@@ -22,6 +22,7 @@ from activities.store.tables import (
     AccountOutcomeRow,
     AccountRow,
     AnswerRow,
+    ArmingRow,
     DecisionRow,
     EquityRow,
     FillRow,
@@ -197,6 +198,7 @@ async def status(store: Store, realm: str) -> dict[str, Any]:
             "last_decision": newest[0] if newest else None,
             "accounts": [dict(row) for row in gates.mappings()],
             "protections": await _standing(connection, realm),
+            "armed": await _armed(connection, realm),
             "positions": [
                 line
                 for name in await _accounts(connection, realm)
@@ -204,6 +206,17 @@ async def status(store: Store, realm: str) -> dict[str, Any]:
             ],
             "open_orders": await _orders(connection, open_orders),
         }
+
+
+async def _armed(connection: AsyncConnection, realm: str) -> list[dict[str, Any]]:
+    """Accounts that a person let trade real money, and up to which capital."""
+    names = ("account", "capital_usd", "since", "who", "reason")
+    rows = await connection.execute(
+        select(*(getattr(ArmingRow, name) for name in names))
+        .where(ArmingRow.realm == realm, ArmingRow.ended_by.is_(None))
+        .order_by(ArmingRow.account)
+    )
+    return [dict(row) for row in rows.mappings()]
 
 
 async def _standing(connection: AsyncConnection, realm: str) -> list[dict[str, Any]]:

@@ -342,6 +342,24 @@ class PromiseRow(Row):
     )
 
 
+class ArmingRow(Row):
+    """A person's leave to trade real money in an account, and who took it back; a row is never removed."""
+
+    __tablename__ = "armings"
+    realm: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(primary_key=True)
+    arming_id: Mapped[str] = mapped_column(primary_key=True)
+    capital_usd: Mapped[Decimal]
+    offset_usd: Mapped[Decimal]
+    since: Mapped[datetime]
+    who: Mapped[str]
+    reason: Mapped[str]
+    ended_by: Mapped[str | None]
+    ended_because: Mapped[str | None]
+    ended_at: Mapped[datetime | None] = mapped_column(info=WALL)
+    __table_args__ = (ForeignKeyConstraint(["realm", "account"], ["accounts.realm", "accounts.account"]),)
+
+
 class MarkRow(Row):
     """The newest mark of a symbol that an account was valued at."""
 

@@ -17,7 +17,8 @@ from activities.store.playbooks import keep_playbook
 from trading.decision.models import DecisionHead
 from trading.ids import decision_id
 from trading.playbook import first_playbook
-from workers import operator
+from workers.operator.accounts import open_simulated_accounts
+from workers.operator.place import Place
 from workers.stack.environment import trial_environment
 from workers.stack.home import throw_away_home
 from workers.stack.house import VENUE, House, HouseSpec, MarketSource, house
@@ -35,7 +36,7 @@ class Bench:
     """A running house, and what is needed to ask it for decisions."""
 
     running: House
-    place: operator.Place
+    place: Place
     playbook_hash: str
     playbook_version: str
 
@@ -90,12 +91,12 @@ async def bench_house(
         async with house(home, replace(spec, worker_roles=tuple(roles)), env=env) as running:
             store = await open_store(running.database_url)
             try:
-                place = operator.Place(
+                place = Place(
                     realm=spec.realm, venue=VENUE, venue_url=running.venue_url, client=running.client, store=store
                 )
                 playbook = first_playbook()
                 playbook_hash = await keep_playbook(store, playbook)
-                await operator.open_simulated_accounts(place, ("composite",), playbook_hash=playbook_hash)
+                await open_simulated_accounts(place, ("composite",), playbook_hash=playbook_hash)
                 yield Bench(running, place, playbook_hash, playbook.version)
             finally:
                 await store.aclose()

@@ -17,7 +17,9 @@ from trading.ids import client_order_id
 from trading.orders.models import Leg, OrderRequest, OrderType, Side, VenueOrder
 from trading.playbook import first_playbook
 from trading.risk.models import GateAnswer, GateRequest, Permit
-from workers import operator
+from workers.operator.accounts import open_simulated_accounts
+from workers.operator.place import Place
+from workers.operator.simulated import market_time
 from workers.runtime.site import Site
 from workers.runtime.wiring import open_exchange
 from workers.stack.environment import trial_environment
@@ -56,11 +58,9 @@ async def test_a_filled_entry_has_its_stop_at_the_venue_within_five_seconds(tmp_
             )
             exchange = open_exchange(site)
             try:
-                place = operator.Place(
-                    realm=REALM, venue=VENUE, venue_url=running.venue_url, client=running.client, store=store
-                )
+                place = Place(realm=REALM, venue=VENUE, venue_url=running.venue_url, client=running.client, store=store)
                 playbook_hash = await keep_playbook(store, first_playbook())
-                await operator.open_simulated_accounts(place, (ACCOUNT,), playbook_hash=playbook_hash)
+                await open_simulated_accounts(place, (ACCOUNT,), playbook_hash=playbook_hash)
                 seconds = [await unprotected_s(place, exchange, number) for number in range(ENTRIES)]
             finally:
                 await exchange.aclose()
@@ -69,9 +69,9 @@ async def test_a_filled_entry_has_its_stop_at_the_venue_within_five_seconds(tmp_
     assert all(0 <= waited <= PROTECTED_WITHIN_S for waited in seconds), seconds
 
 
-async def unprotected_s(place: operator.Place, exchange: Any, number: int) -> float:
+async def unprotected_s(place: Place, exchange: Any, number: int) -> float:
     """Buy at market without a list; the venue's seconds between the first fill and the stop that covers it."""
-    book, now = await exchange.book_top(SYMBOL), await operator.market_time(place)
+    book, now = await exchange.book_top(SYMBOL), await market_time(place)
     permit = await permitted(place, f"wish-{number}", price=book.ask, now=now)
     order = OrderRequest(
         realm=REALM,
@@ -118,7 +118,7 @@ async def unprotected_s(place: operator.Place, exchange: Any, number: int) -> fl
     return float((stop.created_at - min(fill.filled_at for fill in fills)).total_seconds())
 
 
-async def permitted(place: operator.Place, name: str, *, price: Decimal, now: datetime) -> Permit:
+async def permitted(place: Place, name: str, *, price: Decimal, now: datetime) -> Permit:
     wish = GateRequest(
         request_id=name,
         account=ACCOUNT,

@@ -22,7 +22,10 @@ from activities.store.playbooks import keep_playbook
 from activities.store.reading import decision_list, order_list, position_list
 from trading.orders.models import VenueOrder
 from trading.playbook import first_playbook
-from workers import operator
+from workers.operator.accounts import open_simulated_accounts
+from workers.operator.deciding import decide, head_of, protected
+from workers.operator.place import Place
+from workers.operator.simulated import advance_simulated, market_time
 from workers.runtime.site import Site
 from workers.runtime.wiring import open_exchange
 from workers.stack.environment import trial_environment
@@ -61,7 +64,7 @@ class Open:
     """A running house with its records, as a verb would have it."""
 
     house: House
-    place: operator.Place
+    place: Place
     store: Store
 
     async def exchange(self, question: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -124,8 +127,8 @@ class Open:
         )
         await guard.signal(Signal.REDUCE, wish)
         await eventually(self.is_leaving, timeout_s=20, what="the sale is at the venue")
-        now = await operator.market_time(self.place)
-        await operator.advance_simulated(self.place, now + timedelta(seconds=5), request_id="sale")
+        now = await market_time(self.place)
+        await advance_simulated(self.place, now + timedelta(seconds=5), request_id="sale")
 
     async def is_leaving(self) -> bool:
         return (await self.guard()).leaving is not None
@@ -144,9 +147,7 @@ async def opened(folder: Path) -> AsyncIterator[Open]:
         async with house(home, SPEC, env=env) as running:
             store = await open_store(running.database_url)
             try:
-                place = operator.Place(
-                    realm=REALM, venue=VENUE, venue_url=running.venue_url, client=running.client, store=store
-                )
+                place = Place(realm=REALM, venue=VENUE, venue_url=running.venue_url, client=running.client, store=store)
                 yield Open(running, place, store)
             finally:
                 await store.aclose()
@@ -156,12 +157,12 @@ async def buy(at: Open) -> dict[str, str]:
     """Take the decision that buys, as one list; its exits rest when this returns. Their client ids by leg."""
     playbook = first_playbook()
     playbook_hash = await keep_playbook(at.store, playbook)
-    await operator.open_simulated_accounts(at.place, (ACCOUNT,), playbook_hash=playbook_hash)
-    head = operator.head_of(at.place, symbol=SYMBOL, as_of=BUYS_AT, account=ACCOUNT, playbook_version=playbook.version)
-    orders = await operator.decide(at.place, head, playbook_hash=playbook_hash)
+    await open_simulated_accounts(at.place, (ACCOUNT,), playbook_hash=playbook_hash)
+    head = head_of(at.place, symbol=SYMBOL, as_of=BUYS_AT, account=ACCOUNT, playbook_version=playbook.version)
+    orders = await decide(at.place, head, playbook_hash=playbook_hash)
     assert orders, "the decision bought nothing: the market of this test no longer fits"
-    await operator.advance_simulated(at.place, BUYS_AT + timedelta(seconds=5), request_id="fill")
-    assert await operator.protected(at.place, orders, within_s=20)
+    await advance_simulated(at.place, BUYS_AT + timedelta(seconds=5), request_id="fill")
+    assert await protected(at.place, orders, within_s=20)
     return {row["leg"]: row["client_order_id"] for row in await order_list(at.store, REALM) if row["leg"] in EXITS}
 
 
@@ -181,7 +182,7 @@ async def plan(at: Open) -> None:
             venue=VENUE,
             ledger=REALM,
             accounts=(ACCOUNT,),
-            as_of=await operator.market_time(at.place),
+            as_of=await market_time(at.place),
             symbols=(SYMBOL,),
             market_is_replayed=True,
         ),
@@ -210,7 +211,7 @@ async def sessions_decisions(at: Open) -> list[Any] | None:
 async def test_a_lost_watch_is_back_and_polls_the_market_to_the_sessions_decision(tmp_path: Path) -> None:
     async with opened(tmp_path) as before:
         playbook_hash = await keep_playbook(before.store, first_playbook())
-        await operator.open_simulated_accounts(before.place, (ACCOUNT,), playbook_hash=playbook_hash)
+        await open_simulated_accounts(before.place, (ACCOUNT,), playbook_hash=playbook_hash)
         await plan(before)
         assert await watched_period(before) is None, "nobody has started one"
     lose_temporal(tmp_path)
@@ -219,7 +220,7 @@ async def test_a_lost_watch_is_back_and_polls_the_market_to_the_sessions_decisio
         period = await eventually(lambda: watched_period(after), timeout_s=30, what="the watch, with the market's time")
         assert period == day
         eight = BUYS_AT.replace(hour=8)
-        await operator.advance_simulated(after.place, eight, request_id="session")
+        await advance_simulated(after.place, eight, request_id="session")
         (row,) = await eventually(lambda: sessions_decisions(after), timeout_s=60, what="the session's decision")
         assert (row["symbol"], row["as_of"][:16]) == (SYMBOL, f"{eight:%Y-%m-%dT%H:%M}")
 

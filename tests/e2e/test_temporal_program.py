@@ -20,7 +20,7 @@ from fakes.months import a_good_month
 from market_files import BTC_BUYS_AT, write_market
 
 from activities.store.open import open_store
-from workers.operator import CAPITAL_USD
+from workers.operator.accounts import CAPITAL_USD
 from workers.stack.temporal_server import find_temporal
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]

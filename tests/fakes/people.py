@@ -18,7 +18,7 @@ from trading.playbook import Playbook, first_playbook, revised
 from trading.policy.model import Policy
 from trading.policy.table import changed
 from trading.risk.models import Mode
-from workers.operator import Place
+from workers.operator.place import Place
 from workers.stack.temporal_server import find_temporal
 from workflows.account_desk import AccountDesk
 from workflows.names import TASK_TIMEOUT, QueueRole, Update, decision_workflow

@@ -53,6 +53,7 @@ from activities.reports.rendering import TemplateRenderer
 from activities.reports.reviewing import ReviewCalls
 from activities.reports.source import StoreSource
 from activities.store.answering import AnsweringCalls
+from activities.store.arming import ArmingCalls
 from activities.store.calls import StoreCalls
 from activities.store.migrate import migrate
 from activities.store.open import Store, open_store
@@ -462,6 +463,7 @@ class SequenceHouse:
                     PlanningCalls(store),
                     RevisingCalls(store),
                     AnsweringCalls(store),
+                    ArmingCalls(store),
                     ReflectionCalls(source, store, ReportCalls(source, store, TemplateRenderer())),
                     WatchCalls(store),
                     ReviewCalls(StoreSource(store), store),

@@ -30,7 +30,8 @@ from fakes.told_market import FLAT, OPENS_AT, SYMBOL, Told
 from temporalio.client import WorkflowUpdateFailedError
 
 from trading.orders.models import Side
-from workers.operator import HandRefused, answer_proposal
+from workers.operator.hands import answer_proposal
+from workers.operator.place import HandRefused
 from workflows.names import TASK_TIMEOUT, QueueRole, Signal, Update, decision_workflow
 from workflows.protocol import DecisionRequest, DecisionResult, HandDone
 from workflows.trade_decision import TradeDecision

@@ -20,7 +20,8 @@ from trading.orders.answers import Answered
 from trading.orders.models import OrderStatus, OrderType, OutcomeClass
 from trading.orders.wishes import LeaveRequest, Resolution, Verdict
 from trading.risk.models import GateAnswer, Permit
-from workers.operator import HandRefused, Place, resolve_order
+from workers.operator.orders import resolve_order
+from workers.operator.place import HandRefused, Place
 from workflows.names import Signal, Update
 from workflows.order_execution import OrderExecution
 from workflows.protocol import HandDone

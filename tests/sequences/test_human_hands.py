@@ -30,7 +30,8 @@ from trading.playbook import first_playbook, revised
 from trading.policy.model import Policy
 from trading.policy.table import changed
 from trading.risk.models import Mode
-from workers.operator import HandRefused, lay_hand
+from workers.operator.hands import lay_hand
+from workers.operator.place import HandRefused
 from workflows.names import Signal, Update
 from workflows.protocol import Defend, GuardState, Hand, HandDone
 

@@ -7,7 +7,20 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from gate_scenarios import ALLOWED_AT_THE_EDGE, CAPS, DENIALS, NOW, D, account, held, losing, planned, wish, zigzag
+from gate_scenarios import (
+    ALLOWED_AT_THE_EDGE,
+    CAPS,
+    DENIALS,
+    NOW,
+    D,
+    account,
+    armed,
+    held,
+    losing,
+    planned,
+    wish,
+    zigzag,
+)
 
 from trading.facts.models import RiskRegime
 from trading.policy.model import Policy
@@ -94,7 +107,7 @@ def test_a_cap_that_leaves_nothing_denies_with_its_own_code() -> None:
 
 def test_every_cap_is_named_with_its_number_even_where_another_binds() -> None:
     everything = wish(event_day=True, low_certainty=True, history=zigzag("0.06"), max_quantity=D(5), **planned())
-    answer = gate(everything, account(**losing()), Policy())
+    answer = gate(everything, account(arming=armed("10000"), **losing()), Policy())
     assert {cap.code for cap in answer.caps} == set(CAP_CODES)
     assert all(CODES[cap.code].capability == cap.capability for cap in answer.caps)
 

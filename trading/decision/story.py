@@ -84,6 +84,8 @@ def desk_story(exposure: Exposure, *, policy: Policy | None = None, mode_because
         f"### {exposure.account}: {exposure.mode.value}{because}",
         f"equity {plain(exposure.equity_usd)} USD, cash {plain(exposure.cash_usd)} USD",
     ]
+    if exposure.must_be_armed:
+        lines.append(_armed(exposure))
     if policy is not None:
         lines.append(_limits_used(exposure, policy))
     lines += [taught] if taught else []
@@ -91,6 +93,15 @@ def desk_story(exposure: Exposure, *, policy: Policy | None = None, mode_because
     lines += [f"{holding.symbol}: {plain(holding.quantity)}" for holding in exposure.holdings]
     lines += [f"reserved {plain(r.notional_usd)} USD in {r.symbol} ({r.permit_id})" for r in exposure.reservations]
     return "\n\n".join(lines)
+
+
+def _armed(exposure: Exposure) -> str:
+    """Whether real money may be opened here, with whose leave."""
+    arming = exposure.arming
+    if arming is None:
+        return "**not armed: it observes, closes and protects, and opens nothing**"
+    since = f"{arming.since:%Y-%m-%d %H:%M} UTC"
+    return f"**armed** with {plain(arming.capital_usd)} USD since {since}: {arming.reason} ({arming.who}, {arming.id})"
 
 
 def _limits_used(exposure: Exposure, policy: Policy) -> str:

@@ -34,6 +34,7 @@ _DENIALS: Final = (
     GateCode("halted", "C20", "account {account} is halted until a person resumes it"),
     GateCode("defensive_mode", "C20", "account {account} is defensive: only reductions pass"),
     GateCode("manual_mode", "C14", "account {account} is manual: an entry needs a person's approval"),
+    GateCode("not_armed", "C16", "account {account} is not armed: real money needs `perennial live arm` of a person"),
     GateCode("symbol_frozen", "C20", "{symbol} is frozen until {until} because of {why} (protection {protection})"),
     # What the account has lost
     GateCode("no_equity", "C16", "equity is {equity_usd} USD: there is nothing to trade with"),
@@ -101,6 +102,7 @@ _CAPS: Final = (
     GateCode("correlated_cap", "C17", f"all that moves together {_EXHAUSTED}"),
     GateCode("leverage_cap", "C16", f"leverage {_EXHAUSTED}"),
     GateCode("regime_total_cap", "C21", f"the regime's total {_EXHAUSTED}"),
+    GateCode("armed_cap", "C16", "the armed capital of {limit} USD leaves nothing"),
     GateCode("cash_floor", "C19", f"the cash floor {_EXHAUSTED}"),
     GateCode("var_cap", "C17", f"the value at risk {_EXHAUSTED}"),
     GateCode("cvar_cap", "C17", f"the conditional value at risk {_EXHAUSTED}"),

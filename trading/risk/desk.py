@@ -92,9 +92,13 @@ def refreshed(exposure: Exposure, ledger: Exposure) -> Exposure:
     it anew (X42); promises whose order the ledger already holds must be released in the same
     step, or they count twice.
     """
+    anew = {} if ledger.arming == exposure.arming else _begun_anew(ledger)
     return _with_peak(
         exposure.model_copy(
             update={
+                **anew,
+                "must_be_armed": ledger.must_be_armed,
+                "arming": ledger.arming,
                 "cash_usd": ledger.cash_usd,
                 "holdings": ledger.holdings,
                 "closed_trades": ledger.closed_trades,
@@ -105,6 +109,16 @@ def refreshed(exposure: Exposure, ledger: Exposure) -> Exposure:
             }
         )
     )
+
+
+def _begun_anew(ledger: Exposure) -> dict[str, object]:
+    """An account that was armed or disarmed counts day and drawdown from the capital it has by that."""
+    return {"day_start_equity_usd": ledger.day_start_equity_usd, "peak_equity_usd": ledger.peak_equity_usd}
+
+
+def voided(exposure: Exposure) -> Exposure:
+    """The account with every permit of before made worthless: the epoch rises."""
+    return exposure.model_copy(update={"epoch": exposure.epoch + 1})
 
 
 def remembering(exposure: Exposure, request: GateRequest) -> Exposure:

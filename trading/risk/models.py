@@ -68,6 +68,21 @@ class Protection(Contract):
         return self.until is None or at < self.until
 
 
+class Arming(Contract):
+    """A person's leave to open positions with real money in one account, up to a capital (venue.md).
+
+    `offset_usd` is what that capital was beside the account's whole equity when it was armed: added to the ledger's
+    cash it makes equity the armed capital, give or take what was won or lost since.
+    """
+
+    id: str
+    capital_usd: Decimal = Field(gt=0)
+    offset_usd: Decimal
+    since: Utc
+    who: str
+    reason: str
+
+
 class ElsewhereUsd(Contract):
     """Exposure in a symbol, held and promised, in the venue's other accounts."""
 
@@ -103,6 +118,8 @@ class Exposure(Contract):
     equity_elsewhere_usd: Decimal = Field(default=Decimal(0), ge=0, description="equity of the venue's other accounts")
     histories: tuple[SymbolHistory, ...] = Field(default=(), description="of what is held or promised, by symbol")
     protections: tuple[Protection, ...] = ()
+    must_be_armed: bool = Field(default=False, description="on a real venue nothing is opened without a person's leave")
+    arming: Arming | None = None
 
     @property
     def equity_usd(self) -> Decimal:

@@ -169,6 +169,12 @@ def _regime_total(entry: Entry) -> Left:
     return Left(limit, limit * entry.equity - entry.exposure.total_usd)
 
 
+def _armed(entry: Entry) -> Left | None:
+    """What a person armed is the most that is ever exposed, whatever was won since."""
+    arming = entry.exposure.arming
+    return None if arming is None else Left(arming.capital_usd, arming.capital_usd - entry.exposure.total_usd)
+
+
 def _cash(entry: Entry) -> Left:
     floor = entry.policy.cash_floor_fraction
     return Left(floor, entry.exposure.cash_usd - entry.exposure.reserved_usd - floor * entry.equity)
@@ -205,6 +211,7 @@ LIMITS: Final = (
     Limit("correlated_cap", _correlated),
     Limit("leverage_cap", _leverage, unit="ratio"),
     Limit("regime_total_cap", _regime_total),
+    Limit("armed_cap", _armed, unit="usd"),
     Limit("cash_floor", _cash),
     Limit("var_cap", _value_at_risk),
     Limit("cvar_cap", _conditional_value_at_risk),

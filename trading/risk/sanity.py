@@ -85,6 +85,11 @@ def _manual(request: GateRequest, exposure: Exposure, policy: Policy) -> Iterato
         yield denial("manual_mode", account=exposure.account)
 
 
+def _not_armed(request: GateRequest, exposure: Exposure, policy: Policy) -> Iterator[Denial]:
+    if exposure.must_be_armed and exposure.arming is None:
+        yield denial("not_armed", account=exposure.account)
+
+
 def _frozen(request: GateRequest, exposure: Exposure, policy: Policy) -> Iterator[Denial]:
     for one in exposure.protections:
         if one.symbol == request.symbol and one.holds(request.now):
@@ -286,6 +291,7 @@ CHECKS: Final = (
     Check("halted", _halted),
     Check("defensive_mode", _defensive),
     Check("manual_mode", _manual),
+    Check("not_armed", _not_armed),
     Check("symbol_frozen", _frozen),
     Check("no_equity", _no_equity),
     Check("daily_loss", _daily_loss),

@@ -38,7 +38,9 @@ def decide(
 
 
 async def _decided(symbol: str, at: datetime | None, *, account: str, files: Mapping[str, str]) -> dict[str, Any]:
-    from workers import operator
+    from workers.operator.accounts import open_simulated_accounts
+    from workers.operator.deciding import SETTLES_WITHIN, card_of, decide, head_of, protected, waiting_in
+    from workers.operator.simulated import advance_simulated, market_time
 
     settings = settings_or_refusal()
     if at is not None and (known := await _known(symbol, at, account)) is not None:
@@ -47,25 +49,25 @@ async def _decided(symbol: str, at: datetime | None, *, account: str, files: Map
         playbook = await place.store.active_playbook(place.realm)
         playbook_hash = playbook.content_hash
         await _check_symbol(place.venue_url, symbol)
-        await operator.open_simulated_accounts(place, (account,), playbook_hash=playbook_hash)
-        now = await operator.market_time(place)
+        await open_simulated_accounts(place, (account,), playbook_hash=playbook_hash)
+        now = await market_time(place)
         if clock_is_ours and at is not None and now < at:
-            now = await operator.advance_simulated(place, at, request_id=f"to-{at:%Y%m%dT%H%M%S}")
-        head = operator.head_of(
+            now = await advance_simulated(place, at, request_id=f"to-{at:%Y%m%dT%H%M%S}")
+        head = head_of(
             place,
             symbol=symbol,
             as_of=at or now.replace(microsecond=0),
             account=account,
             playbook_version=playbook.version,
         )
-        orders = await operator.decide(place, head, playbook_hash=playbook_hash)
+        orders = await decide(place, head, playbook_hash=playbook_hash)
         if orders:
             if clock_is_ours:
-                later = head.as_of + operator.SETTLES_WITHIN
-                await operator.advance_simulated(place, later, request_id=head.decision_id)
-            await operator.protected(place, orders, within_s=5 if clock_is_ours else 15)
-        card = await operator.card_of(place, head.decision_id)
-        waiting = await operator.waiting_in(place, head.decision_id)
+                later = head.as_of + SETTLES_WITHIN
+                await advance_simulated(place, later, request_id=head.decision_id)
+            await protected(place, orders, within_s=5 if clock_is_ours else 15)
+        card = await card_of(place, head.decision_id)
+        waiting = await waiting_in(place, head.decision_id)
     if card is None:
         raise Refusal(f"the decision {head.decision_id} left no card")
     if waiting:

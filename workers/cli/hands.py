@@ -10,7 +10,8 @@ import typer
 
 from workers.cli.card import table
 from workers.cli.command import command, group
-from workers.cli.ending import NotWell, Refusal, emit, run
+from workers.cli.concluding import conclude, reason_of, said
+from workers.cli.ending import Refusal, emit, run
 from workers.cli.inputs import amount_of, person_of, symbol_of
 from workers.cli.place import records, running_place, settings_or_refusal
 
@@ -150,16 +151,16 @@ def resolve(
         client_order_id=order,
         verdict=Verdict(verdict),
         who=person_of(who),
-        reason=_reason(reason),
+        reason=reason_of(reason),
     )
 
-    async def said() -> HandDone:
-        from workers import operator
+    async def spoken() -> HandDone:
+        from workers.operator.orders import resolve_order
 
         async with running_place(settings_or_refusal(), verb="resolve") as place:
-            return await operator.resolve_order(place, word)
+            return await resolve_order(place, word)
 
-    _conclude(_said(said), as_json=json)
+    conclude(said(spoken), as_json=json)
 
 
 def adopt(
@@ -185,19 +186,19 @@ def adopt(
         operation_id=operation_id,
         client_order_id=order,
         who=person_of(who),
-        reason=_reason(reason),
+        reason=reason_of(reason),
         stop_price=amount_of(stop, "--stop") if stop else None,
         target_price=amount_of(target, "--target") if target else None,
     )
     name = symbol_of(symbol) if symbol else None
 
     async def taken() -> HandDone:
-        from workers import operator
+        from workers.operator.orders import adopt_order
 
         async with running_place(settings_or_refusal(), verb="adopt") as place:
-            return await operator.adopt_order(place, wish, account=account or None, symbol=name)
+            return await adopt_order(place, wish, account=account or None, symbol=name)
 
-    _conclude(_said(taken), as_json=json)
+    conclude(said(taken), as_json=json)
 
 
 def leave(
@@ -254,16 +255,16 @@ def _answer(
     from trading.decision.approval import PersonAnswer
 
     answer = PersonAnswer(
-        proposal=proposal, who=person_of(who), reason=_reason(reason), operation_id=operation_id, **(changes or {})
+        proposal=proposal, who=person_of(who), reason=reason_of(reason), operation_id=operation_id, **(changes or {})
     )
 
     async def answered() -> HandDone:
-        from workers import operator
+        from workers.operator.hands import answer_proposal
 
         async with running_place(settings_or_refusal(), verb=verb) as place:
-            return await operator.answer_proposal(place, verb, answer)
+            return await answer_proposal(place, verb, answer)
 
-    _conclude(_said(answered), as_json=as_json)
+    conclude(said(answered), as_json=as_json)
 
 
 def _answer_reflection(
@@ -282,7 +283,7 @@ def _answer_reflection(
     answer = ReflectionAnswer(
         proposal=proposal,
         who=person_of(who),
-        reason=_reason(reason),
+        reason=reason_of(reason),
         operation_id=operation_id,
         value=value or None,
         text=text or None,
@@ -294,7 +295,7 @@ def _answer_reflection(
         async with running_place(settings_or_refusal(), verb=verb) as place:
             return await answer_reflection(place, verb, answer)
 
-    _conclude(_said(answered), as_json=as_json)
+    conclude(said(answered), as_json=as_json)
 
 
 def is_reflection(proposal: str) -> bool:
@@ -314,40 +315,15 @@ def _hand(
 ) -> None:
     from workflows.protocol import Hand
 
-    hand = Hand(operation_id=operation_id, who=person_of(who), reason=_reason(reason), symbol=symbol)
+    hand = Hand(operation_id=operation_id, who=person_of(who), reason=reason_of(reason), symbol=symbol)
 
     async def laid() -> HandDone:
-        from workers import operator
+        from workers.operator.hands import lay_hand
 
         async with running_place(settings_or_refusal(), verb=verb) as place:
-            return await operator.lay_hand(place, verb, account, hand)
+            return await lay_hand(place, verb, account, hand)
 
-    _conclude(_said(laid), as_json=as_json)
-
-
-def _said(work: Any) -> HandDone:
-    """The answer of the running house; what it refuses to take is the user's to mend."""
-    from workers.operator import HandRefused
-
-    try:
-        done: HandDone = run(work)
-    except HandRefused as refused:
-        raise Refusal(str(refused)) from None
-    return done
-
-
-def _conclude(done: HandDone, *, as_json: bool) -> None:
-    word = "done" if done.accepted else "not done"
-    text = f"{word}: {done.target} is {done.state} ({done.reason})\noperation {done.operation_id}"
-    emit(done.model_dump(mode="json"), as_json=as_json, text=text)
-    if not done.accepted:
-        raise NotWell
-
-
-def _reason(given: str) -> str:
-    if not given.strip():
-        raise Refusal("--reason is empty: say why, it is kept in the audit")
-    return given.strip()
+    conclude(said(laid), as_json=as_json)
 
 
 def _confirm(what: str) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from activities.store.open import Store
-    from workers.operator import Place
+    from workers.operator.place import Place
     from workers.stack.home import StackState
 
 MARKET_FILE = "market.json"
@@ -165,7 +165,7 @@ async def client_of(settings: Settings, state: StackState) -> Client:
 @contextlib.asynccontextmanager
 async def _attached(settings: Settings, state: StackState) -> AsyncIterator[Place]:
     from activities.store.open import open_store
-    from workers.operator import Place
+    from workers.operator.place import Place
 
     client = await client_of(settings, state)
     store = await open_store(settings.database)
@@ -184,7 +184,7 @@ async def _attached(settings: Settings, state: StackState) -> AsyncIterator[Plac
 @contextlib.asynccontextmanager
 async def _started(settings: Settings, *, files: Mapping[str, str], start_at: datetime | None) -> AsyncIterator[Place]:
     from activities.store.open import open_store
-    from workers.operator import Place
+    from workers.operator.place import Place
     from workers.stack.home import claim
     from workers.stack.house import house
 

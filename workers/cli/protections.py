@@ -9,7 +9,8 @@ import typer
 
 from workers.cli.card import table
 from workers.cli.command import group
-from workers.cli.ending import NotWell, Refusal, emit, run
+from workers.cli.concluding import conclude, reason_of, said
+from workers.cli.ending import emit, run
 from workers.cli.inputs import person_of
 from workers.cli.place import records, running_place, settings_or_refusal
 
@@ -67,32 +68,15 @@ def lift(
     """
     from workflows.protocol import Lift
 
-    if not reason.strip():
-        raise Refusal("--reason is empty: say why, it is kept in the audit")
-    wish = Lift(protection_id=protection, operation_id=operation_id, who=person_of(who), reason=reason.strip())
+    wish = Lift(protection_id=protection, operation_id=operation_id, who=person_of(who), reason=reason_of(reason))
 
     async def lifted() -> HandDone:
-        from workers import operator
+        from workers.operator.hands import lift_protection
 
         async with running_place(settings_or_refusal(), verb="protections") as place:
-            return await operator.lift_protection(place, wish)
+            return await lift_protection(place, wish)
 
-    done = _said(lifted)
-    word = "done" if done.accepted else "not done"
-    text = f"{word}: {done.target} is {done.state} ({done.reason})\noperation {done.operation_id}"
-    emit(done.model_dump(mode="json"), as_json=json, text=text)
-    if not done.accepted:
-        raise NotWell
-
-
-def _said(work: Any) -> HandDone:
-    from workers.operator import HandRefused
-
-    try:
-        done: HandDone = run(work)
-    except HandRefused as refused:
-        raise Refusal(str(refused)) from None
-    return done
+    conclude(said(lifted), as_json=json)
 
 
 COMMANDS = {

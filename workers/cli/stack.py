@@ -31,7 +31,9 @@ def up(
 
 async def _up(files: dict[str, str], *, as_json: bool) -> None:
     from activities.store.open import open_store
-    from workers import operator, schedules
+    from workers import schedules
+    from workers.operator.accounts import open_simulated_accounts
+    from workers.operator.place import Place
     from workers.stack.home import claim
     from workers.stack.house import VENUE, house
 
@@ -51,11 +53,11 @@ async def _up(files: dict[str, str], *, as_json: bool) -> None:
             remember_files(home.path, files)
             store = await open_store(running.database_url)
             try:
-                place = operator.Place(
+                place = Place(
                     realm=spec.realm, venue=VENUE, venue_url=running.venue_url, client=running.client, store=store
                 )
                 playbook_hash = (await store.active_playbook(spec.realm)).content_hash
-                await operator.open_simulated_accounts(place, DEFAULT_ACCOUNTS, playbook_hash=playbook_hash)
+                await open_simulated_accounts(place, DEFAULT_ACCOUNTS, playbook_hash=playbook_hash)
                 await schedules.start_watch(schedules.plant_of(settings, running.client, realm=spec.realm))
             finally:
                 await store.aclose()

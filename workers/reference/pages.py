@@ -123,6 +123,7 @@ def codes_page() -> str:
     intents = (
         ("unknown_account", "the account has no gate row"),
         ("halted", "the account is halted"),
+        ("not_armed", "real money, and no person has armed the account"),
         ("epoch_older", "the permit is older than the account's last change of mode"),
         ("no_permit", "an order that raises exposure came without a permit"),
         ("symbol_frozen", "what became of another order of the symbol is not known: it waits for a person"),

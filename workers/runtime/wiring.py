@@ -62,6 +62,7 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
     from activities.reports.reviewing import ReviewCalls
     from activities.reports.source import StoreSource
     from activities.store.answering import AnsweringCalls
+    from activities.store.arming import ArmingCalls
     from activities.store.calls import StoreCalls
     from activities.store.revising import RevisingCalls
     from workflows.registry import WORKFLOWS
@@ -86,6 +87,7 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
             *_activities_of(ReviewCalls(source, store)),
             *_activities_of(ReflectionCalls(source, store, reports)),
             *_activities_of(AnsweringCalls(store)),
+            *_activities_of(ArmingCalls(store)),
         ],
     )
 

@@ -11,7 +11,7 @@ from trading.contract import Contract
 from trading.decision.models import (
     PositionView,
 )
-from trading.risk.models import Exposure, Mode, Protection
+from trading.risk.models import Arming, Exposure, Mode, Protection
 from trading.risk.promises import Promise, Promised
 
 
@@ -112,4 +112,34 @@ class Protections(Protocol):
 
     async def known_market_time(self, realm: str) -> datetime | None:
         """The newest market time of which the realm has a record: a decision, an equity, a protection."""
+        ...
+
+
+class KeptArming(Contract):
+    """A person's leave to trade real money in an account, and who took it back, if anybody did."""
+
+    account: str
+    arming: Arming
+    ended_by: str | None = None
+    ended_because: str | None = None
+
+
+class Armings(Protocol):
+    """Who let real money trade (venue.md). Each act is one line of the audit."""
+
+    async def arm(
+        self, realm: str, account: str, *, operation_id: str, capital_usd: Decimal, who: str, reason: str
+    ) -> None:
+        """Armed once for the operation; an earlier leave ends with it.
+
+        Raises `StoreRefused` in a realm without arming, for an unknown account, and for more than the account has.
+        """
+        ...
+
+    async def disarm(self, realm: str, account: str, *, operation_id: str, who: str, reason: str) -> None:
+        """From then on no intent that raises exposure is written."""
+        ...
+
+    async def armings(self, realm: str) -> tuple[KeptArming, ...]:
+        """All of the realm, the newest first, ended ones included."""
         ...

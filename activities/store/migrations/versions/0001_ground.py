@@ -401,6 +401,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("realm", "account", "permit_id", name=op.f("pk_promises")),
     )
     op.create_table(
+        "armings",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("arming_id", sa.Text(), nullable=False),
+        sa.Column("capital_usd", Exact(), nullable=False),
+        sa.Column("offset_usd", Exact(), nullable=False),
+        sa.Column("since", UtcTime(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("ended_by", sa.Text(), nullable=True),
+        sa.Column("ended_because", sa.Text(), nullable=True),
+        sa.Column("ended_at", UtcTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["realm", "account"], ["accounts.realm", "accounts.account"], name=op.f("fk_armings_accounts")
+        ),
+        sa.PrimaryKeyConstraint("realm", "account", "arming_id", name=op.f("pk_armings")),
+    )
+    op.create_table(
         "playbooks",
         sa.Column("realm", sa.Text(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
@@ -543,6 +561,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_lessons_realm_account_symbol_as_of"), table_name="lessons")
     op.drop_table("lessons")
     op.drop_table("promises")
+    op.drop_table("armings")
     op.drop_table("protections")
     op.drop_table("gates")
     op.drop_table("findings")
