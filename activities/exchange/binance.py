@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
@@ -17,11 +17,13 @@ from activities.exchange.binance_wire import (
     order_fields,
     order_list,
     to_account,
+    to_book,
     to_fill,
     to_limits,
     to_order,
     to_rules,
     venue_symbol,
+    venue_symbols,
 )
 from activities.exchange.port import (
     PreparedLeg,
@@ -45,6 +47,7 @@ READ_LAG_S = Decimal(5)
 RULES_TTL_S = 3600.0
 PAGE = 1000
 _ORDER = "/api/v3/order"
+_BOOKS = "/api/v3/ticker/bookTicker"
 
 
 def _on_grid(order: OrderRequest, rules: SymbolRules, reference_price: Decimal | None) -> Quantised:
@@ -142,17 +145,21 @@ class BinanceExchange:
         return self._rules[symbol][1]
 
     async def book_top(self, symbol: str) -> BookTop:
-        payload = await self._session.ask(
-            "GET", "/api/v3/ticker/bookTicker", (("symbol", venue_symbol(symbol)),), weight=2
-        )
-        return BookTop(
-            symbol=symbol,
-            bid=Decimal(payload["bidPrice"]),
-            bid_quantity=Decimal(payload["bidQty"]),
-            ask=Decimal(payload["askPrice"]),
-            ask_quantity=Decimal(payload["askQty"]),
-            as_of=await self.market_time(),
-        )
+        row = await self._session.ask("GET", _BOOKS, (("symbol", venue_symbol(symbol)),), weight=2)
+        return to_book(row, symbol, as_of=await self._answered_at())
+
+    async def book_tops(self, symbols: Sequence[str]) -> tuple[BookTop, ...]:
+        if len(symbols) < 2:
+            return tuple([await self.book_top(symbol) for symbol in symbols])
+        rows = await self._session.ask("GET", _BOOKS, (("symbols", venue_symbols(symbols)),), weight=4)
+        at = await self._answered_at()
+        by_name = {row["symbol"]: row for row in rows}
+        return tuple(to_book(by_name[venue_symbol(symbol)], symbol, as_of=at) for symbol in symbols)
+
+    async def _answered_at(self) -> datetime:
+        """The market's time of the answer that came just now: a simulated venue says it with the answer."""
+        heard = self._session.heard_market_time
+        return heard if heard is not None and self._market_clock is not None else await self.market_time()
 
     async def account(self, account: str) -> VenueAccount:
         payload = await self._ask_signed(account, "/api/v3/account", (), weight=20)

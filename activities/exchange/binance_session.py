@@ -25,6 +25,7 @@ from trading.orders.models import OutcomeClass
 CONNECT_TIMEOUT_S = 2.0
 TOTAL_TIMEOUT_S = 5.0
 """An order request expires after 3 s: an answer that takes longer than 5 says nothing that asking would not."""
+MARKET_TIME_HEADER = "x-sim-now"
 CLOCK_TTL_S = 60.0
 """A quartz clock drifts a few milliseconds a minute: far inside a window of 3 s."""
 
@@ -61,6 +62,7 @@ class BinanceSession:
     """One connection pool, one venue clock and one throttle for all accounts of a venue.
 
     `act` never raises for what the network or the venue does; `ask` raises `VenueUnavailable` or `VenueRefused`.
+    `heard_market_time` is what a simulated venue's market clock showed with its newest answer, `None` elsewhere.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class BinanceSession:
         )
         self._venue_minus_monotonic_s: float | None = None
         self._measured_at_s = 0.0
+        self.heard_market_time: datetime | None = None
         self.throttle = Throttle(clock_s=self._throttle_clock_s)
 
     async def aclose(self) -> None:
@@ -173,6 +176,8 @@ class BinanceSession:
 
     def _read(self, response: httpx.Response, account: str | None) -> Reply:
         self.throttle.saw(response.headers, account=account)
+        shown = response.headers.get(MARKET_TIME_HEADER)
+        self.heard_market_time = None if shown is None else datetime.fromisoformat(shown)
         payload = _json(response)
         error = payload if isinstance(payload, dict) and "msg" in payload and "code" in payload else {}
         code = error.get("code")

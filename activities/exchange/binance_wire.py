@@ -10,7 +10,7 @@ from typing import Any
 from trading.money import plain
 from trading.orders.models import Fill, OrderRequest, OrderStatus, OrderType, Side, TimeInForce, VenueOrder
 from trading.orders.quantise import Quantised
-from trading.orders.symbols import SymbolRules
+from trading.orders.symbols import BookTop, SymbolRules
 from trading.orders.venue_account import Balance, VenueAccount, VenueFees
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,6 +24,11 @@ Json = Mapping[str, Any]
 def venue_symbol(symbol: str) -> str:
     """`BTC/USDT` as the venue spells it."""
     return symbol.replace("/", "")
+
+
+def venue_symbols(symbols: Sequence[str]) -> str:
+    """Several symbols as the parameter `symbols` wants them."""
+    return "[" + ",".join(f'"{venue_symbol(symbol)}"' for symbol in symbols) + "]"
 
 
 def order_fields(order: OrderRequest, cut: Quantised) -> tuple[tuple[str, str], ...]:
@@ -84,6 +89,17 @@ def _leg_fields(
     if leg.type in _NEEDS_TIME_IN_FORCE:
         fields.append(("TimeInForce", (leg.time_in_force or TimeInForce.GTC).value))
     return [(prefix + name, value) for name, value in fields]
+
+
+def to_book(payload: Json, symbol: str, *, as_of: datetime) -> BookTop:
+    return BookTop(
+        symbol=symbol,
+        bid=Decimal(payload["bidPrice"]),
+        bid_quantity=Decimal(payload["bidQty"]),
+        ask=Decimal(payload["askPrice"]),
+        ask_quantity=Decimal(payload["askQty"]),
+        as_of=as_of,
+    )
 
 
 def to_order(payload: Json, symbol: str) -> VenueOrder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -98,6 +98,10 @@ class Exchange(Protocol):
     async def rules(self, symbol: str) -> SymbolRules: ...
 
     async def book_top(self, symbol: str) -> BookTop: ...
+
+    async def book_tops(self, symbols: Sequence[str]) -> tuple[BookTop, ...]:
+        """The books of several symbols in the order asked for; refused as a whole where one is unknown."""
+        ...
 
     async def account(self, account: str) -> VenueAccount: ...
 

@@ -49,12 +49,11 @@ class QuoteCalls:
         """The quote as of the market's time. Errors: `VenueRefused`, final for a wrong symbol; `VenueUnavailable`."""
         async with venue_call(about_an_order=True):
             rules = await self._exchange.rules(request.symbol)
-            book = await self._exchange.book_top(request.symbol)
             account = await self._exchange.account(request.account)
-            now = await self._exchange.market_time()
+            book = await self._exchange.book_top(request.symbol)
         return Quote(
             symbol=request.symbol,
-            market_time=now,
+            market_time=book.as_of,
             bid=book.bid,
             ask=book.ask,
             spread_fraction=book.spread_fraction,

@@ -79,7 +79,7 @@ class ValuingCalls:
 async def mark(exchange: Exchange, accounts: AccountBook, request: MarkRequest) -> MarkedAccounts:
     """Mark each account at the best bids and store one equity row for (account, as_of)."""
     check_realm_of(exchange, request.realm, request.venue)
-    books = [await exchange.book_top(symbol) for symbol in request.symbols]
+    books = await exchange.book_tops(request.symbols)
     marks = [(book.symbol, book.bid) for book in books]
     return await record(accounts, request.realm, request.accounts, as_of=request.as_of, marks=marks)
 

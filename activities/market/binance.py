@@ -57,6 +57,7 @@ class BinanceMarketData:
         self._total_timeout_s = total_timeout_s
         self._wall_clock = wall_clock
         self._seen_market_time: datetime | None = None
+        self._heard_market_time: datetime | None = None
         self._silent_until_s = 0.0
         self._histories: dict[tuple[str, str], CandleHistory] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
@@ -93,8 +94,8 @@ class BinanceMarketData:
             row = await self._ask("/api/v3/ticker/bookTicker", {"symbol": _venue_symbol(symbol)})
         except MarketRefused:
             return None
-        # Asked after the book: what the clock shows then, the book cannot be later than.
-        distance = abs(await self.market_time() - as_of)
+        # Of the same answer, or asked after the book: what the clock shows then, the book cannot be later than.
+        distance = abs((self._heard_market_time or await self.market_time()) - as_of)
         if distance > timedelta(seconds=LIVE_BOOK_LAG_S if self._clock_runs else 0):
             return None
         try:
@@ -122,11 +123,19 @@ class BinanceMarketData:
             return self._seen_market_time
         payload = await self._ask("/sim/clock", {})
         try:
-            self._seen_market_time = datetime.fromisoformat(payload["now"]).astimezone(UTC)
-            self._clock_runs = payload.get("mode") == "realtime"
+            return self._learn_clock(payload["now"], payload.get("mode"))
         except (KeyError, TypeError, ValueError) as error:
             raise MarketUnavailable(f"{self.venue} clock cannot be read: {payload!r:.200}") from error
+
+    def _learn_clock(self, shown: str, mode: str | None) -> datetime:
+        self._seen_market_time = datetime.fromisoformat(shown).astimezone(UTC)
+        self._clock_runs = mode == "realtime"
         return self._seen_market_time
+
+    def _hear_clock(self, headers: httpx.Headers) -> None:
+        """A simulated venue says with each answer what its market's clock shows: that need not be asked for then."""
+        shown = headers.get("x-sim-now") if self._is_replayed else None
+        self._heard_market_time = None if shown is None else self._learn_clock(shown, headers.get("x-sim-mode"))
 
     async def _klines(self, symbol: str, timeframe: str, wish: Wish) -> tuple[Candle, ...]:
         fields = {
@@ -169,6 +178,7 @@ class BinanceMarketData:
         except ValueError:
             payload = None
         if status == httpx.codes.OK and payload is not None:
+            self._hear_clock(response.headers)
             return payload
         said = f"{self.venue} {path} {fields.get('symbol', '')} answered {status}: {response.text[:200]}"
         if isinstance(payload, dict) and payload.get("code") == _INVALID_INTERVAL:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -177,6 +177,9 @@ class FakeExchange:
         return BookTop(
             symbol=symbol, bid=Decimal(6999), bid_quantity=one, ask=Decimal(7001), ask_quantity=one, as_of=self.now
         )
+
+    async def book_tops(self, symbols: Sequence[str]) -> tuple[BookTop, ...]:
+        return tuple([await self.book_top(symbol) for symbol in symbols])
 
     async def account(self, account: str) -> VenueAccount:
         fees = VenueFees(maker=Decimal("0.001"), taker=Decimal("0.001"))

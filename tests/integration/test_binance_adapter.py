@@ -281,6 +281,15 @@ async def test_rules_and_book_are_the_venue_s(desk: Desk) -> None:
     assert book.as_of >= OPENS_AT
 
 
+async def test_books_asked_for_at_once_are_those_asked_for_one_by_one(desk: Desk) -> None:
+    wanted = ("BTC/USDT", "BTC/USDT")
+    at_once = await desk.direct.book_tops(wanted)
+    assert at_once == tuple([await desk.direct.book_top(symbol) for symbol in wanted])
+    assert {book.as_of for book in at_once} == {await desk.direct.market_time()}
+    with pytest.raises(VenueRefused):
+        await desk.direct.book_tops(("BTC/USDT", "NONE/USDT"))
+
+
 async def test_open_orders_of_all_symbols_carry_our_names(desk: Desk) -> None:
     stop, limit = desk.request("stop"), desk.request("limit")
     await desk.place(stop)

@@ -21,6 +21,7 @@ from workers.exchange_sim.endpoints import Call, Endpoint
 from workers.exchange_sim.exchange import Exchange, compact, open_exchange, wall_ms
 from workers.exchange_sim.limits import LimitReached
 from workers.exchange_sim.list_endpoints import LISTS, Halves
+from workers.exchange_sim.market import iso
 from workers.exchange_sim.private import PRIVATE
 from workers.exchange_sim.public import PUBLIC
 from workers.exchange_sim.signatures import SIGNED_PARAMETERS, account_of_key, check_signature
@@ -61,6 +62,11 @@ def _read_clock(exchange: Exchange, request: dict[str, Any]) -> str:
     return compact(administration.clock(exchange))
 
 
+def _clock_shows(exchange: Exchange) -> dict[str, str]:
+    """What the market's clock shows with an answer, so that nobody needs to ask for it beside."""
+    return {"x-sim-now": iso(exchange.now_ms), "x-sim-mode": str(exchange.clock.mode)}
+
+
 def _simulated(exchange: Exchange, handle: Callable[[Exchange, dict[str, Any]], str]) -> Any:
     async def endpoint(request: Request) -> Response:
         body = await request.body()
@@ -72,7 +78,7 @@ def _simulated(exchange: Exchange, handle: Callable[[Exchange, dict[str, Any]], 
             return _problem(400, "the body must be a JSON object")
         try:
             exchange.catch_up()
-            return Response(handle(exchange, asked), media_type=_JSON)
+            return Response(handle(exchange, asked), media_type=_JSON, headers=_clock_shows(exchange))
         except BadRequest as refused:
             return _problem(refused.http_status, str(refused))
         except BaseException:
@@ -94,6 +100,7 @@ def _binance(exchange: Exchange, endpoint: Endpoint) -> Any:
         try:
             exchange.catch_up()
             content = _answer(exchange, endpoint, request.scope["query_string"].decode("latin-1"), body, key, headers)
+            headers |= _clock_shows(exchange)
             return Response(content, headers=headers, media_type=_JSON)
         except Halves as halves:
             exchange.commit()
