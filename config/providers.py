@@ -33,7 +33,8 @@ class ProviderSpec:
     `base_url` is `None` for rule analysts, and `strategy` is set for them only. `base_url_setting` names the setting
     that is expected to move it. The timeout bounds one call in all; with thinking switched on it should be
     `REASONING_TIMEOUT_S`. `knowledge_until` is what the provider states for the row's own model; without it a language
-    model is taken to know all of history. Rule analysts have read nothing.
+    model is taken to know all of history. Rule analysts have read nothing; `rests_below` is how far
+    under the price, as a fraction, the entries of one wait.
     """
 
     id: str
@@ -49,6 +50,7 @@ class ProviderSpec:
     json_support: JsonSupport = "json_object"
     quirks: frozenset[Quirk] = frozenset()
     strategy: str | None = None
+    rests_below: Decimal = Decimal(0)
     knowledge_until: date | None = None
 
     @property
@@ -68,6 +70,13 @@ _ROWS = (
         kind="rules",
         model="rules-reversion",
         strategy="rules-reversion",
+    ),
+    ProviderSpec(
+        id="rules-patient",
+        kind="rules",
+        model="rules-patient",
+        strategy="rules-momentum",
+        rests_below=Decimal("0.001"),
     ),
     ProviderSpec(
         id="deepseek",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,15 @@ def test_rounds_differ_and_follow_from_the_seed() -> None:
     assert once == again
     assert len({each.fault_plan for each in once}) == 3
     assert {each.kill_seed for each in once}.isdisjoint({each.kill_seed for each in other})
+
+
+def test_every_other_round_rests_its_entries_instead_of_taking() -> None:
+    assert [each.primary for each in rounds_of(spec(60))] == ["rules-momentum", "rules-patient", "rules-momentum"]
+
+
+def test_another_policy_is_another_history() -> None:
+    sliced = replace(OVER, policy=(("slice_most", "3"),))
+    assert len({OVER.identity, sliced.identity, replace(OVER, policy=()).identity}) == 2
 
 
 @pytest.mark.parametrize("name", sorted(REQUEST_FAULTS))

@@ -30,8 +30,9 @@ def test_each_row_can_be_wired(row: ProviderSpec) -> None:
     assert row.timeout_s > 0
 
 
-def test_there_are_two_keyless_analysts_and_both_named_vendors() -> None:
-    assert [row.id for row in PROVIDERS.values() if not row.needs_key] == ["rules-momentum", "rules-reversion"]
+def test_there_are_keyless_analysts_and_both_named_vendors() -> None:
+    keyless = [row.id for row in PROVIDERS.values() if not row.needs_key]
+    assert keyless == ["rules-momentum", "rules-reversion", "rules-patient"]
     assert (provider("deepseek").kind, provider("qwen").kind) == ("openai", "dashscope")
 
 

@@ -11,6 +11,7 @@ import pytest
 from activities.models.failures import FailureKind
 from activities.models.port import ChatRequest, ModelFailure
 from activities.models.rules import RuleAnalyst
+from config.providers import provider
 from trading.decision.models import Action, DecisionHead, Message, Proposal, Role, Verdict
 from trading.decision.prompts import PROPOSAL_SCHEMA, PROPOSAL_SCHEMA_NAME, build_messages
 from trading.decision.verify import verify_answer
@@ -74,7 +75,9 @@ def a_question(snapshot: MarketSnapshot) -> ChatRequest:
 
 
 def an_analyst(name: str) -> RuleAnalyst:
-    return RuleAnalyst(name=name, strategy=name)
+    spec = provider(name)
+    assert spec.strategy is not None
+    return RuleAnalyst(name=name, strategy=spec.strategy, rests_below=spec.rests_below)
 
 
 async def action_of(name: str, snapshot: MarketSnapshot) -> Action:
@@ -109,7 +112,7 @@ async def test_two_analysts_read_one_market_in_two_ways(
     assert await action_of("rules-reversion", snapshot) is reversion
 
 
-@pytest.mark.parametrize("name", ["rules-momentum", "rules-reversion"])
+@pytest.mark.parametrize("name", ["rules-momentum", "rules-reversion", "rules-patient"])
 @pytest.mark.parametrize("rsi", ["28", "50", "69"])
 async def test_what_an_analyst_says_stands_in_verification(name: str, rsi: str) -> None:
     snapshot = a_snapshot(rsi_14__1h=rsi)
@@ -128,6 +131,16 @@ async def test_what_an_analyst_says_stands_in_verification(name: str, rsi: str) 
     )
     assert (stance.verdict, findings) == (Verdict.ACCEPTED, ())
     assert stance.is_rule_based
+
+
+@pytest.mark.parametrize(("name", "entry"), [("rules-momentum", None), ("rules-patient", Decimal("99.9"))])
+async def test_a_patient_analyst_buys_what_momentum_buys_and_waits_below_the_price(
+    name: str, entry: Decimal | None
+) -> None:
+    answer = await an_analyst(name).complete(a_question(a_snapshot(rsi_14__1h="60")))
+    proposal = Proposal.model_validate_json(answer.text)
+    assert (proposal.action, proposal.entry_price) == (Action.BUY, entry)
+    assert await action_of(name, a_snapshot(position_quantity=ONE_UNIT, rsi_14__1h="69")) is Action.HOLD
 
 
 async def test_the_same_prompt_gives_the_same_answer_to_the_byte() -> None:

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from trading.decision.models import Action, Claim, Proposal, ReasoningStep
 from trading.facts.models import Fact
-from trading.strategies.evaluate import as_text, evaluate, number
+from trading.money import ONE
+from trading.strategies.evaluate import as_text, evaluate, number, round_level
 from trading.strategies.library import strategy as strategy_named
 from trading.strategies.models import Checked, Signal, Strategy
 
@@ -23,6 +24,14 @@ MAX_CONCLUSION = 600
 def propose_by_rules(strategy_name: str, facts: Mapping[str, Fact]) -> Proposal:
     """The proposal of the built-in strategy `strategy_name`; `LookupError` for an unknown one."""
     return propose(strategy_named(strategy_name), facts)
+
+
+def resting(proposal: Proposal, facts: Mapping[str, Fact], *, below: Decimal) -> Proposal:
+    """The same proposal of somebody who does not take: a purchase waits at the fraction `below` under the price."""
+    price = number(facts, "last_price")
+    if proposal.action is not Action.BUY or price is None:
+        return proposal
+    return proposal.model_copy(update={"entry_price": round_level(price * (ONE - below))})
 
 
 def propose_by_set(base: Strategy, strategies: Iterable[Strategy], facts: Mapping[str, Fact]) -> Proposal:

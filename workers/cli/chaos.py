@@ -27,6 +27,9 @@ TRADED_FROM = timedelta(days=22, hours=12)
 TRADED = timedelta(days=2, hours=12)
 SYMBOLS = ("ADA/USDT", "BNB/USDT", "BTC/USDT", "ETH/USDT")
 ACCOUNTS = ("aggressive", "composite", "conservative")
+POLICY = (("slice_volume_fraction", "0.0006"), ("slice_most", "3"), ("slice_window_s", "1800"))
+"""Of the made market's symbols the two that trade least are bought in slices, the others as one list with exits."""
+
 ALL = "all"
 
 
@@ -108,6 +111,7 @@ def _over(data: list[str], start: str, end: str) -> CampaignSpec:
             start=first,
             end=first + TRADED,
             decide_every=timedelta(hours=4),
+            policy=POLICY,
         )
     if not start or not end:
         raise Refusal("--data needs --from and --to")
@@ -123,6 +127,7 @@ def _over(data: list[str], start: str, end: str) -> CampaignSpec:
         start=first,
         end=last,
         decide_every=timedelta(hours=4),
+        policy=POLICY,
     )
 
 

@@ -252,8 +252,8 @@ async def _running_campaign(client: Client, realm: str) -> str | None:
 
 
 async def _playbook_hash(store: Store, realm: str) -> str:
-    """The active playbook of a lasting realm; a trial's is the one of its newest decision, else the first one."""
-    if "-" not in realm:
+    """The active playbook; a trial that registers none has the one of its newest decision, else the first one."""
+    if "-" not in realm or await store.playbooks(realm):
         return (await store.active_playbook(realm)).content_hash
     from activities.store.playbooks import find_playbook, keep_playbook
     from activities.store.reading import decision_list

@@ -235,7 +235,9 @@ def build_model(choice: ModelChoice) -> ChatModel:
         from activities.models.rules import RuleAnalyst
 
         assert spec.strategy is not None  # a rules row names its strategy
-        return RuleAnalyst(name=choice.name, strategy=spec.strategy, think_s=choice.think_s)
+        return RuleAnalyst(
+            name=choice.name, strategy=spec.strategy, think_s=choice.think_s, rests_below=spec.rests_below
+        )
     if not choice.api_key:
         raise ValueError(f"provider {spec.id} needs a key: set {spec.key_setting}, or choose a rules-… provider")
     from activities.models.json_output import JsonOutput

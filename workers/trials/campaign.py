@@ -42,6 +42,7 @@ class CampaignSpec:
     hit, and when, follows from `kill_seed`. `fault_plan` is what is spoiled between workers and exchange, as the fault
     proxy reads it.
     All workers are killed once more in the middle of each workflow type of `kills_during`.
+    `policy` are fields of the first playbook's policy that are other than its defaults.
     """
 
     kind: str
@@ -65,6 +66,7 @@ class CampaignSpec:
     postgres: bool = False
     primary: str = "rules-momentum"
     secondary: str = "rules-reversion"
+    policy: tuple[tuple[str, str], ...] = ()
     grants_approvals: bool = False
     web_ui: bool = False
 
@@ -80,6 +82,7 @@ class CampaignSpec:
             "every_s": None if self.decide_every is None else int(self.decide_every.total_seconds()),
             "seed": self.market.seed,
             **({"approvals": "grant"} if self.grants_approvals else {}),
+            **({"policy": self.policy} if self.policy else {}),
         }
         return content_hash(canonical_json(facts))[:12]
 
@@ -260,11 +263,16 @@ async def _progress(handle: Any) -> CampaignProgress | None:
 
 async def _request(running: House, spec: CampaignSpec, realm: str) -> CampaignRequest:
     from activities.store.open import open_store
+    from trading.playbook import first_playbook, revised
+    from trading.policy.table import changed
     from workflows.protocol import CampaignRequest
 
+    first = first_playbook()
+    if spec.policy:
+        first = revised(first, policy=changed(first.policy, **dict(spec.policy)))
     store = await open_store(running.database_url)
     try:
-        playbook = await store.active_playbook(realm)
+        playbook = await store.active_playbook(realm, first=first)
     finally:
         await store.aclose()
     return CampaignRequest(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from workers.stack.house import House
     from workers.trials.campaign import Progress
 
+PATIENT = "rules-patient"
 ROUND_KILLS = 20
 EXTRA_ROUNDS = 3
 FREEZE_S = 4.0
@@ -120,11 +121,13 @@ def rounds_of(spec: ChaosSpec) -> list[CampaignSpec]:
     while left > 0 or not made:
         kills, number = min(left, ROUND_KILLS), len(made)
         left -= kills
-        made.append(_round(spec, kills=kills, seed=spec.seed * 1000 + number))
+        made.append(_round(spec, kills=kills, number=number))
     return made
 
 
-def _round(spec: ChaosSpec, *, kills: int, seed: int) -> CampaignSpec:
+def _round(spec: ChaosSpec, *, kills: int, number: int) -> CampaignSpec:
+    """In every other round entries wait below the market instead of taking: large ones as icebergs."""
+    seed = spec.seed * 1000 + number
     others = [part for part in spec.targets if part != WORKER]
     each = max(1, kills // 10) if kills >= len(others) + 1 else 0
     hits = dict.fromkeys(others, each)
@@ -143,6 +146,7 @@ def _round(spec: ChaosSpec, *, kills: int, seed: int) -> CampaignSpec:
         kill_seed=seed,
         postgres=DATABASE in spec.targets,
         fault_plan=plan_of(spec.faults, seed=seed),
+        primary=PATIENT if number % 2 else spec.over.primary,
     )
 
 
@@ -181,7 +185,7 @@ def _made_up(spec: ChaosSpec, rounds: Sequence[CampaignSpec], tally: Tally) -> I
         missing = spec.kills - tally.counts["kills"]
         if missing <= 0:
             return
-        yield _round(spec, kills=min(missing, ROUND_KILLS), seed=spec.seed * 1000 + extra)
+        yield _round(spec, kills=min(missing, ROUND_KILLS), number=extra)
 
 
 async def _run_round(
