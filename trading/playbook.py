@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
@@ -195,10 +196,12 @@ def to_json(playbook: Playbook) -> str:
     return canonical_json({**_content(playbook), "version": playbook.version})
 
 
+@lru_cache(maxsize=8)
 def from_json(text: str) -> Playbook:
     """The playbook behind `to_json`; raises `PlaybookError` where the text does not hash to the version it names.
 
-    The hash is taken over the text as it was stored, so a playbook stays readable after the policy gains a field.
+    The hash is taken over the text as it was stored, so a playbook stays readable after the policy gains a field. The
+    last few are remembered: everything that a day does begins with the same playbook.
     """
     raw = json.loads(text)
     if not isinstance(raw, dict) or "version" not in raw:

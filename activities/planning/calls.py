@@ -11,6 +11,7 @@ from pydantic import Field
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.models.texts import StoredTexts
 from activities.store.calls import BLOB_MISSING, STORE_REFUSED, STORE_UNAVAILABLE
 from activities.store.ports.blobs import Blobs
 from activities.store.ports.decisions import Decisions
@@ -19,7 +20,6 @@ from activities.store.ports.plans import DayPlans, KeptPlan, PlanInForce
 from activities.store.ports.playbooks import PlaybookRegistry
 from trading.contract import Contract, Utc
 from trading.decision.models import DecisionHead, Recall
-from trading.facts.models import MarketSnapshot
 from trading.ids import decision_id
 from trading.planning.hours import MarketHours, period_of_day
 from trading.planning.models import Progress, Unwatched
@@ -78,6 +78,7 @@ class PlanningCalls:
 
     def __init__(self, records: PlanRecords) -> None:
         self._records = records
+        self._texts = StoredTexts(records)
 
     @activity.defn
     async def period_state(self, question: PeriodQuestion) -> PeriodState:
@@ -108,7 +109,7 @@ class PlanningCalls:
         hours = order.hours
         day = hours.day_of(order.as_of)
         revised = await self._revised(order, playbook) if order.revision else ()
-        snapshots = {name: await self._snapshot(name) for name in order.snapshots}
+        snapshots = {name: await self._texts.snapshot(name) for name in order.snapshots}
         symbols = sorted(snapshot.symbol for snapshot in snapshots.values())
         return Morning(
             as_of=order.as_of,
@@ -137,9 +138,6 @@ class PlanningCalls:
             self._records, order.realm, found, as_of=order.as_of, hours=order.hours, policy=playbook.policy
         )
 
-    async def _snapshot(self, name: str) -> MarketSnapshot:
-        return MarketSnapshot.model_validate_json(await self._records.get(name))
-
     async def _recall(self, order: PlanOrder, symbol: str, version: str) -> Recall:
         """What a decision on `symbol` would remember at the time of the plan; no decision is opened by asking."""
         head = DecisionHead(
@@ -153,8 +151,7 @@ class PlanningCalls:
             accounts=order.accounts,
             playbook_version=version,
         )
-        recall_hash, _ = await self._records.recall(head)
-        return await self._records.load_recall(recall_hash)
+        return await self._records.remembered(head)
 
 
 async def progress_now(

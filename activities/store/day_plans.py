@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from decimal import Decimal
 from functools import lru_cache
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.blobs import RecentTexts, keep_blob, load_blob
+from activities.store.day_numbers import decisions_of, entries_of, held_at, numbers_of
 from activities.store.engine import Database
 from activities.store.ports.plans import KeptPlan, PlanInForce
-from activities.store.tables import DecisionRow, EquityRow, FillRow, OrderRow, PlanRow, TradeOutcomeRow
+from activities.store.tables import PlanRow
 from trading.ids import canonical_json, content_hash
-from trading.money import ZERO
-from trading.orders.models import Leg, Side
 from trading.planning.hours import MarketHours, period_of_day
 from trading.planning.models import AccountNumbers, DayNumbers, DayPlan
 
@@ -25,7 +23,6 @@ ALL = "all"
 
 PLAN_TYPE = "application/json"
 DAY_LENGTH = len("2024-01-31")
-DUST_USD = 5
 
 
 _NEWEST = (
@@ -33,6 +30,23 @@ _NEWEST = (
     .where(PlanRow.realm == bindparam("its_realm"), PlanRow.account == ALL, func.length(PlanRow.period) >= DAY_LENGTH)
     .order_by(PlanRow.as_of.desc(), PlanRow.period.desc())
     .limit(1)
+)
+_EARLIER = (
+    select(PlanRow.content_hash)
+    .where(
+        PlanRow.realm == bindparam("its_realm"),
+        PlanRow.account == ALL,
+        PlanRow.period < bindparam("its_period"),
+        func.length(PlanRow.period) == DAY_LENGTH,
+    )
+    .order_by(PlanRow.period.desc())
+    .limit(1)
+)
+_IN_FORCE = _NEWEST.where(PlanRow.as_of <= bindparam("by"))
+_KEPT = (
+    select(PlanRow.account, PlanRow.as_of, PlanRow.content_hash)
+    .where(PlanRow.realm == bindparam("its_realm"), PlanRow.period == bindparam("its_period"))
+    .order_by(PlanRow.account)
 )
 """Built once: putting a statement together costs more than running it. Weeks and months have shorter names."""
 
@@ -89,24 +103,16 @@ class DayPlanRows:
         return tuple(DayPlan.model_validate_json(text) for text in texts if text is not None)
 
     async def day_plan_before(self, realm: str, period: str) -> DayPlan | None:
-        earlier = (
-            select(PlanRow.content_hash)
-            .where(
-                PlanRow.realm == realm,
-                PlanRow.account == ALL,
-                PlanRow.period < period,
-                func.length(PlanRow.period) == DAY_LENGTH,
-            )
-            .order_by(PlanRow.period.desc())
-            .limit(1)
-        )
         async with self._database.read() as connection:
-            name = (await connection.execute(earlier)).scalar_one_or_none()
-            text = None if name is None else await load_blob(connection, name)
-        return None if text is None else DayPlan.model_validate_json(text)
+            names = {"its_realm": realm, "its_period": period}
+            name = (await connection.execute(_EARLIER, names)).scalar_one_or_none()
+            if name is None:
+                return None
+            text = self._recent.get(name) or await load_blob(connection, name)
+        return None if text is None else _parsed(text)
 
     async def day_plan_in_force(self, realm: str, *, as_of: datetime | None) -> PlanInForce | None:
-        made = _NEWEST if as_of is None else _NEWEST.where(PlanRow.as_of <= bindparam("by"))
+        made = _NEWEST if as_of is None else _IN_FORCE
         asked = {"its_realm": realm} | ({} if as_of is None else {"by": as_of})
         async with self._database.read() as connection:
             row = (await connection.execute(made, asked)).one_or_none()
@@ -126,41 +132,24 @@ class DayPlanRows:
         async with self._database.read() as connection:
             return DayNumbers(
                 day=day,
-                accounts=await _numbers(connection, realm, accounts, start, end),
-                decisions=await _decisions(connection, realm, start, end),
-                entries=await _entries(connection, realm, start, end),
+                accounts=await numbers_of(connection, realm, accounts, start=start, end=end),
+                decisions=await decisions_of(connection, realm, start=start, end=end),
+                entries=await entries_of(connection, realm, start=start, end=end),
             )
 
     async def account_numbers(
         self, realm: str, accounts: Sequence[str], *, start: datetime, end: datetime
     ) -> tuple[AccountNumbers, ...]:
         async with self._database.read() as connection:
-            return await _numbers(connection, realm, accounts, start, end)
+            return await numbers_of(connection, realm, accounts, start=start, end=end)
 
     async def held_symbols(self, realm: str, account: str, *, as_of: datetime) -> frozenset[str]:
-        query = (
-            select(FillRow.symbol, FillRow.side, FillRow.quantity, FillRow.commission, FillRow.commission_asset)
-            .add_columns(FillRow.price)
-            .where(FillRow.realm == realm, FillRow.account == account, FillRow.filled_at <= as_of)
-            .order_by(FillRow.symbol, FillRow.filled_at, FillRow.trade_id)
-        )
-        held: dict[str, tuple[Decimal, Decimal]] = {}
         async with self._database.read() as connection:
-            for row in await connection.execute(query):
-                before, _ = held.get(row.symbol, (ZERO, ZERO))
-                moved = row.quantity if row.side == Side.BUY.value else -row.quantity
-                paid = row.commission if row.commission_asset == row.symbol.partition("/")[0] else ZERO
-                held[row.symbol] = (before + moved - paid, row.price)
-        return frozenset(symbol for symbol, (quantity, price) in held.items() if quantity * price >= DUST_USD)
+            return await held_at(connection, realm, account, as_of=as_of)
 
 
 async def _kept(connection: AsyncConnection, realm: str, period: str) -> KeptPlan | None:
-    query = (
-        select(PlanRow.account, PlanRow.as_of, PlanRow.content_hash)
-        .where(PlanRow.realm == realm, PlanRow.period == period)
-        .order_by(PlanRow.account)
-    )
-    rows = (await connection.execute(query)).all()
+    rows = (await connection.execute(_KEPT, {"its_realm": realm, "its_period": period})).all()
     whole = next((row for row in rows if row.account == ALL), None)
     if whole is None:
         return None
@@ -170,58 +159,3 @@ async def _kept(connection: AsyncConnection, realm: str, period: str) -> KeptPla
         plan_hash=whole.content_hash,
         accounts=tuple((row.account, row.content_hash) for row in rows if row.account != ALL),
     )
-
-
-async def _numbers(
-    connection: AsyncConnection, realm: str, accounts: Sequence[str], start: datetime, end: datetime
-) -> tuple[AccountNumbers, ...]:
-    return tuple([await _account_numbers(connection, realm, account, start, end) for account in accounts])
-
-
-async def _account_numbers(
-    connection: AsyncConnection, realm: str, account: str, start: datetime, end: datetime
-) -> AccountNumbers:
-    """Equity from the last mark up to the day's start, or the first within it, to the last one within it."""
-    mine = and_(EquityRow.realm == realm, EquityRow.account == account)
-    before = select(EquityRow.equity_usd).where(mine, EquityRow.as_of <= start).order_by(EquityRow.as_of.desc())
-    opening = (await connection.execute(before.limit(1))).scalar_one_or_none()
-    within = select(EquityRow.equity_usd).where(mine, EquityRow.as_of > start, EquityRow.as_of <= end)
-    marks = list((await connection.execute(within.order_by(EquityRow.as_of))).scalars())
-    closed = select(TradeOutcomeRow.pnl_usd).where(
-        TradeOutcomeRow.realm == realm,
-        TradeOutcomeRow.account == account,
-        TradeOutcomeRow.closed_at >= start,
-        TradeOutcomeRow.closed_at < end,
-    )
-    gains = list((await connection.execute(closed.order_by(TradeOutcomeRow.closed_at))).scalars())
-    return AccountNumbers(
-        account=account,
-        equity_start_usd=opening if opening is not None else next(iter(marks), None),
-        equity_end_usd=marks[-1] if marks else opening,
-        equity_low_usd=min([*marks, *([opening] if opening is not None else [])], default=None),
-        closed_trades=len(gains),
-        winning_trades=sum(1 for gain in gains if gain > 0),
-        pnl_usd=sum(gains, ZERO),
-    )
-
-
-async def _decisions(connection: AsyncConnection, realm: str, start: datetime, end: datetime) -> int:
-    query = (
-        select(func.count())
-        .select_from(DecisionRow)
-        .where(DecisionRow.realm == realm, DecisionRow.as_of >= start, DecisionRow.as_of < end)
-    )
-    return int((await connection.execute(query)).scalar_one())
-
-
-async def _entries(connection: AsyncConnection, realm: str, start: datetime, end: datetime) -> int:
-    """Entry orders of the day that were filled, at least in part."""
-    query = select(func.count(func.distinct(FillRow.client_order_id))).where(
-        FillRow.realm == realm,
-        FillRow.filled_at >= start,
-        FillRow.filled_at < end,
-        FillRow.client_order_id.in_(
-            select(OrderRow.client_order_id).where(OrderRow.realm == realm, OrderRow.leg == Leg.ENTRY.value)
-        ),
-    )
-    return int((await connection.execute(query)).scalar_one())

@@ -101,8 +101,7 @@ class DecisionRows:
             return await load_summary(connection, head.realm, head.decision_id, given=head)
 
     async def recall(self, head: DecisionHead) -> tuple[str, int]:
-        async with self._database.read() as connection:
-            gathered = await gather(connection, head)
+        gathered = await self.remembered(head)
         text = canonical_json(gathered)
         name = content_hash(text)
         async with self._database.write() as connection:
@@ -111,6 +110,10 @@ class DecisionRows:
             await connection.execute(_RECALLED, _of(head) | {"its_recall_hash": name})
         self._recent.learn(name, text)
         return name, len(gathered.items)
+
+    async def remembered(self, head: DecisionHead) -> Recall:
+        async with self._database.read() as connection:
+            return await gather(connection, head)
 
     async def load_recall(self, recall_hash: str) -> Recall:
         async with self._database.read() as connection:

@@ -59,6 +59,10 @@ class Decisions(Protocol):
         """Gather what is remembered, store it as a blob; its hash and the number of items."""
         ...
 
+    async def remembered(self, head: DecisionHead) -> Recall:
+        """What `recall` would gather; nothing is stored."""
+        ...
+
     async def load_recall(self, recall_hash: str) -> Recall: ...
 
     async def record_findings(
