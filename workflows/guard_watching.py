@@ -52,7 +52,8 @@ class Watching:
             for what, price in above.items()
             if price is not None
         ]
-        if state.limits_its_stop and state.stop_due is None and state.stop_price is not None:
+        is_watched = state.covering or (state.limits_its_stop and state.stop_due is None)
+        if is_watched and state.stop_price is not None:
             levels.append(
                 Level(id=self.level_id("stop"), symbol=self.request.symbol, direction="below", price=state.stop_price)
             )

@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class OrderAdoption:
-    """A purchase gets an execution, and with it a guard; of a sale that is over the guard of its position is told.
+    """A purchase gets an execution, and with it a guard; of a sale the guard of its position is told, and owns it.
 
     A balance that no order explains is no order: reconciliation names it as a transfer, and nothing is adopted.
     """
@@ -77,9 +77,8 @@ class OrderAdoption:
         if taken.order is None:
             return "foreign"
         if taken.sold is not None:
-            await self._tell_guard(
-                taken.order, EntryNews(client_order_id=taken.order.client_order_id, report=taken.sold)
-            )
+            name = taken.order.client_order_id
+            await self._tell_guard(taken.order, EntryNews(client_order_id=name, report=taken.sold, adopted=taken.order))
             return taken.sold.status.value
         if not await self._execute(taken, taken.order):
             return "followed already"

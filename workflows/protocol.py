@@ -194,10 +194,11 @@ class GuardRequest(Guarded):
 
 
 class EntryNews(Contract):
-    """Cumulative numbers of an entry; the last one is terminal."""
+    """Cumulative numbers of an entry; the last one is terminal. Or those of a sale that a person had adopted."""
 
     client_order_id: str
     report: OrderReport
+    adopted: OrderRequest | None = Field(default=None, description="the sale itself, where it is one")
 
 
 class Settlement(Contract):

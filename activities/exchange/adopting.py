@@ -66,7 +66,7 @@ class AdoptCalls:
         """Make the order ours, or say why it cannot be. Asked twice it is adopted once.
 
         A purchase gets its intent, a card and a permit; its fills are taken in by the execution that follows it, after
-        its guard runs. A sale that is over is taken into the ledger with its fills.
+        its guard runs. A sale is taken into the ledger with its fills; one that rests is its guard's.
         """
         async with venue_call(about_an_order=True):
             if (request.realm, request.venue) != (self._exchange.realm, self._exchange.venue):

@@ -14,6 +14,7 @@ from fakes.sequence_house import SequenceHouse
 from fakes.told_market import ACCOUNT, OPENS_AT, Told
 from temporalio.client import WorkflowUpdateFailedError
 
+from trading.orders.models import OrderReport, OrderRequest, OrderStatus, OrderType, Side, TimeInForce
 from trading.playbook import first_playbook, revised
 from trading.policy.model import Policy
 from trading.policy.table import changed as with_limits
@@ -87,6 +88,60 @@ async def test_two_hundred_wishes_side_by_side_never_pass_a_limit(open_house: Op
     state = await state_of(house)
     assert {r.permit_id for r in state.exposure.reservations} == set(promised)
     assert state.exposure.cash_usd - state.exposure.reserved_usd >= policy.cash_floor_fraction * capital
+
+
+async def test_two_hundred_decisions_side_by_side_never_hold_more_than_a_limit(open_house: OpenHouse) -> None:
+    """Counted at the venue: what two hundred wishes bought, left resting, or lost, and what the ledger says of it."""
+    policy = with_limits(Policy(), max_entries_per_day=1000, order_rate_entries=1000)
+    symbols = tuple(f"S{number}/USDT" for number in range(8))
+    playbook = revised(first_playbook(), policy=policy)
+    house = await open_house(Told(coordinated=False, symbols=symbols, playbook=playbook))
+    kinds: tuple[dict[str, object], ...] = (
+        {"type": OrderType.LIMIT, "price": Decimal(7010), "time_in_force": TimeInForce.IOC},  # buys
+        {"type": OrderType.LIMIT, "price": Decimal(6500), "time_in_force": TimeInForce.FOK},  # dies
+        {"type": OrderType.LIMIT, "price": Decimal(6500), "time_in_force": TimeInForce.GTC},  # rests
+    )
+    ten_at_once = asyncio.Semaphore(10)
+
+    async def decided(number: int) -> OrderReport | None:
+        symbol = symbols[number % 8]
+        async with ten_at_once:
+            now = await house.market_now()
+            permit = (await house.reserve(house.wish(f"w{number}", symbol=symbol, notional="4000", now=now))).permit
+            if permit is None:
+                return None
+            order = house.entry(permit, symbol=symbol, as_of=now, **kinds[number % 3])
+            handle = await house.execute(permit, order, target=None)
+            if number % 3 < 2:
+                return await handle.result()
+            await eventually(lambda: _is_sent(house, order), what="the order at the venue")
+            return None
+
+    async def market_goes_on() -> None:
+        while True:
+            await house.advance(await house.market_now() + timedelta(seconds=1))
+            await asyncio.sleep(0.1)
+
+    market = asyncio.create_task(market_goes_on())
+    try:
+        reports = [report for report in await asyncio.gather(*(decided(n) for n in range(200))) if report is not None]
+    finally:
+        market.cancel()
+    assert sum(report.executed_quantity > 0 for report in reports) >= 3, "some bought"
+    assert sum(report.executed_quantity == 0 for report in reports) >= 3, "some died and gave their room back"
+    told, capital = await house.exchange.account(ACCOUNT), house.told.capital
+    ledger = {one.symbol: one.quantity for one in await house.store.positions(house.realm, ACCOUNT)}
+    exposed: dict[str, Decimal] = {}
+    for symbol in symbols:
+        held = told.balance(symbol.partition("/")[0]).total
+        assert ledger.get(symbol, Decimal(0)) == held, "the ledger has what the venue has"
+        resting = [one for one in await house.exchange.open_orders(ACCOUNT, symbol) if one.side is Side.BUY]
+        exposed[symbol] = held * 7000 + sum(one.quantity * (one.price or 0) for one in resting)
+    assert max(exposed.values()) <= policy.max_position_fraction * capital
+    assert sum(exposed.values()) <= policy.total_fraction_normal * capital
+    assert sum(usd > 0 for usd in exposed.values()) <= policy.max_positions_normal
+    assert told.balance("USDT").free >= policy.cash_floor_fraction * capital
+    assert sum(exposed.values()) > Decimal("0.5") * policy.total_fraction_normal * capital, "limits were reached for"
 
 
 async def test_two_desks_at_once_share_the_symbol_limit(open_house: OpenHouse) -> None:
@@ -227,6 +282,11 @@ async def test_an_answer_is_by_market_time_and_an_old_observation_is_refused(ope
     house = await open_house()
     wish = house.wish("w1").model_copy(update={"now": OPENS_AT.replace(hour=OPENS_AT.hour + 1)})
     assert "stale_observation" in codes(await house.reserve(wish))
+
+
+async def _is_sent(house: SequenceHouse, order: OrderRequest) -> bool:
+    intent = await house.store.find_intent(order.key)
+    return intent is not None and intent.status is OrderStatus.NEW
 
 
 async def _is_free(house: SequenceHouse) -> bool:

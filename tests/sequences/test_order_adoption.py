@@ -16,10 +16,13 @@ from temporalio.client import WorkflowFailureError
 
 from activities.exchange.adopting import AdoptRequest
 from activities.exchange.reconcile import ReconcileCalls, ReconcileRequest, Reconciliation
+from activities.store.open_trades import open_trades
 from trading.orders.adopting import AdoptWish
-from trading.orders.models import OrderType
+from trading.orders.models import OrderType, Side
+from trading.orders.wishes import LeaveRequest, ReduceRequest
+from workers.runtime.recovered_state import guard_state
 from workers.runtime.recovery import recover
-from workflows.names import QueueRole, adoption_workflow
+from workflows.names import QueueRole, Signal, adoption_workflow
 from workflows.order_adoption import OrderAdoption
 from workflows.protocol import HandDone
 
@@ -144,6 +147,79 @@ async def test_a_sale_that_is_over_shrinks_the_position_and_its_stop(open_house:
     assert await held(house) == Decimal("0.0499")
     left = await reconciled(house)
     assert (left.differences, left.foreign_orders) == ((), ("web_2",))
+
+
+async def beside_a_sale(open_house: OpenHouse, *hours: tuple[int, ...]) -> SequenceHouse:
+    """A guarded purchase of 0.0999, and a person's sale of 0.05 at 7400 that rests, adopted."""
+    house = await open_house(Told(hours=[FLAT, *hours, *[FLAT] * 3], coordinated=False))
+    for name in ("web_0", "web_1"):  # the first stays the owner's: it lets the sale rest beside the stop
+        await ordered(house.transport, name)
+        await later(house)
+    await adopted(house, "web_1", stop_price="6800")
+    await eventually(lambda: is_protected(house), what="the purchase is protected")
+    await ordered(house.transport, "web_9", side="SELL", type="LIMIT", quantity="0.05", price="7400", timeInForce="GTC")
+    await later(house)
+    done = await adopted(house, "web_9")
+    assert (done.accepted, done.state) == (True, "NEW")
+    again = await adopted(house, "web_9", run="-again")
+    assert (again.accepted, again.state) == (True, "NEW")
+    await eventually(lambda: stands(house, "0.0499"), what="the stop is for what the sale leaves")
+    return house
+
+
+async def stands(house: SequenceHouse, stop: str) -> bool:
+    return await stops(house) == [Decimal(stop)]
+
+
+async def is_left(house: SequenceHouse, quantity: str) -> bool:
+    """What the ledger holds; until then the market goes on, for an order fills in time."""
+    await house.advance(await house.market_now() + timedelta(seconds=1))
+    return await held(house) == Decimal(quantity)
+
+
+async def is_sold(house: SequenceHouse) -> bool:
+    return await is_left(house, "0") and not await house.exchange.open_orders(ACCOUNT, SYMBOL)
+
+
+async def sold_of_ours(house: SequenceHouse) -> Decimal:
+    fills = await house.exchange.fills(ACCOUNT, SYMBOL)
+    return sum((fill.quantity for fill in fills if fill.side is Side.SELL), Decimal(0))
+
+
+async def test_a_sale_that_rests_is_owned_and_the_stop_is_for_what_it_leaves(open_house: OpenHouse) -> None:
+    house = await beside_a_sale(open_house, (7000, 7450, 6990, 7000))
+    recovered = guard_state((await open_trades(house.store, house.realm))[0], realm=house.realm)
+    assert [one.client_order_id for one in recovered.covering] == ["web_9"], "what was lost comes back with it"
+    assert recovered.is_protected
+    await later(house, 120)
+
+    async def is_filled() -> bool:
+        return await held(house) == Decimal("0.0499")
+
+    await eventually(is_filled, what="its fill is in the ledger")
+    assert await stops(house) == [Decimal("0.0499")]
+    assert (await house.guard_state()).covering == ()
+    assert (await reconciled(house)).differences == ()
+
+
+async def test_at_the_stop_the_sale_is_withdrawn_and_all_is_sold_once(open_house: OpenHouse) -> None:
+    house = await beside_a_sale(open_house, (7000, 7010, 6750, 6760))
+    await later(house, 115)  # the price may be back already: what counts is that the stop was hit
+    await eventually(lambda: is_sold(house), what="nothing of ours is left")
+    assert await sold_of_ours(house) == Decimal("0.0999"), "the stop and the sale after it, and nothing twice"
+    assert (await reconciled(house)).differences == ()
+
+
+async def test_less_of_it_leaves_the_sale_and_leaving_withdraws_it(open_house: OpenHouse) -> None:
+    house = await beside_a_sale(open_house)
+    wish = ReduceRequest(request_id="less", decision_id="less", quantity=Decimal("0.02"), reason="a person")
+    await house.guard().signal(Signal.REDUCE, wish)
+    await eventually(lambda: is_left(house, "0.0799"), what="a part is sold")
+    await eventually(lambda: stands(house, "0.0299"), what="the sale still stands")
+    await house.guard().signal(Signal.LEAVE, LeaveRequest(operation_id="out", who="me", reason="enough"))
+    await eventually(lambda: is_left(house, "0"), what="all is sold")
+    assert await sold_of_ours(house) == Decimal("0.0999")
+    assert await house.exchange.open_orders(ACCOUNT, SYMBOL) == ()
 
 
 async def test_what_cannot_be_ours_stays_foreign_and_says_why(open_house: OpenHouse) -> None:

@@ -97,12 +97,11 @@ class Found(Contract):
 
     def _objection_to_sale(self) -> str | None:
         order, name = self.order, f"order {self.order.client_order_id}"
-        if order.status not in TERMINAL:
-            return f"{name} still sells: cancel it at the venue or let it end, then adopt it"
-        if not order.executed_quantity:
+        if order.status in TERMINAL and not order.executed_quantity:
             return f"{name} is {order.status.value} and sold nothing: there is nothing to adopt"
-        if self.trade is None or order.executed_quantity > self.held:
-            return f"{name} sold {plain(order.executed_quantity)}, we hold {plain(self.held)}: it sold what is not ours"
+        sells = order.executed_quantity if order.status in TERMINAL else order.quantity
+        if self.trade is None or sells > self.held:
+            return f"{name} sells {plain(sells)}, we hold {plain(self.held)}: it sells what is not ours"
         return None
 
     @property

@@ -26,7 +26,8 @@ class GuardRecord(Contract):
     is tried again. `target` rests in one list with the stop where the venue takes both. `trail` is how far the stop
     has followed the price, `first_target_of` the entry whose first target was sold, `stop_due` the time at which a
     triggered stop with a limit must be done. `superseded` are exits that came to the venue with an earlier entry: they
-    lock what the one exit for all that is held needs, and are withdrawn for it.
+    lock what the one exit for all that is held needs, and are withdrawn for it. `covering` are sales that a person
+    placed at the venue and had adopted: while they rest the stop is for what they leave.
     """
 
     opening: Decimal | None = None
@@ -36,6 +37,7 @@ class GuardRecord(Contract):
     stop: OrderRequest | None = None
     target: OrderRequest | None = None
     superseded: tuple[OrderRequest, ...] = ()
+    covering: tuple[OrderRequest, ...] = ()
     trail: Trail | None = None
     first_target_of: str | None = None
     stop_due: Utc | None = None
@@ -95,7 +97,17 @@ class GuardRecord(Contract):
     @property
     def at_the_venue(self) -> tuple[OrderRequest, ...]:
         """Our exit orders that are not final."""
-        return tuple(order for order in (self.stop, self.target, self.leaving, *self.superseded) if order is not None)
+        mine = (self.stop, self.target, self.leaving, *self.superseded, *self.covering)
+        return tuple(order for order in mine if order is not None)
+
+    @property
+    def uncovered(self) -> Decimal:
+        """What of the position no resting sale of a person stands for, as an order can carry it."""
+        if not self.covering:
+            return self.tradable
+        sold = (self.exits[one.client_order_id].executed_quantity for one in self.covering)
+        covered = sum((one.quantity for one in self.covering), ZERO) - sum(sold, ZERO)
+        return self.tradable_of(max(self.position - covered, ZERO))
 
     @property
     def locking(self) -> OrderRequest | None:

@@ -17,6 +17,7 @@ TARGET = "target"
 TIME_EXIT = "time_exit"
 STOP_REFUSED = "stop_refused"
 STOP_UNFILLED = "stop_unfilled"
+STOP_PASSED = "stop_passed"
 
 REFUSED_SALES = 3
 """So often a sale is tried anew after the venue refused it; then the stop goes back and a person is told."""
@@ -66,13 +67,17 @@ class GuardState(PriceFollowing):
         A stop may leave dust out: the venue sizes one that came with its entry by what that brought, no order could
         carry the rest, and the next exit takes it along.
         """
-        if self.stop is None or self.plan is None or self.superseded or self._is_in_doubt(self.stop):
+        if self.plan is None or self.superseded:
             return False
-        left = self.tradable - self.stop.quantity
+        if self.stop is None:
+            return bool(self.covering) and self.uncovered == 0
+        if self._is_in_doubt(self.stop):
+            return False
+        left = self.uncovered - self.stop.quantity
         if left < 0 or (left > 0 and (self.lot is None or self.lot.tradable(left, self.plan.stop_price) > 0)):
             return False
         at_target = self.target.price if self.target is not None else None
-        return self.tradable > 0 and (self.stop.stop_price, at_target) == (
+        return self.uncovered > 0 and (self.stop.stop_price, at_target) == (
             self.levels.stop_price,
             self.levels.target_price,
         )
@@ -117,13 +122,14 @@ class GuardState(PriceFollowing):
             lot=self.lot or entry.terms.lot,
         )
 
-    def hearing(self, report: OrderReport) -> Self:
+    def hearing(self, report: OrderReport, *, adopted: OrderRequest | None = None) -> Self:
         """The newest numbers of an entry, and of the exits that went to the venue with it: they become the guard's.
 
-        A sale that a person adopted is heard of in the same way: what it sold is gone.
+        A sale that a person had adopted is heard of in the same way: what it sold is gone, and while it rests the rest
+        of it is spoken for.
         """
-        if report.leg is not Leg.ENTRY:
-            return self._with(exits={**self.exits, report.client_order_id: _alone(report)})
+        if adopted is not None:
+            return self._covered_by(adopted, report)
         state = self._with(entries={**self.entries, report.client_order_id: _alone(report)})
         exits = {
             order.client_order_id: order
@@ -135,6 +141,17 @@ class GuardState(PriceFollowing):
             if leg.client_order_id in exits:
                 state = state._adopting(exits[leg.client_order_id], leg)
         return state
+
+    def _covered_by(self, order: OrderRequest, report: OrderReport) -> Self:
+        known = self.exits.get(order.client_order_id)
+        if known is not None and known.observed_at >= report.observed_at:
+            return self
+        others = tuple(one for one in self.covering if one.client_order_id != order.client_order_id)
+        return self._with(covering=(*others, order)).taken(order, report)
+
+    def passed_its_stop(self) -> Self:
+        """The price is where the stop belongs, and a person's sale still rests: all of it is sold instead."""
+        return self if self.exit_reason is not None else self._with(exit_reason=STOP_PASSED)
 
     def _adopting(self, order: OrderRequest, leg: OrderReport) -> Self:
         """An exit that the venue placed: told once, it is in its place; what is later asked of it is newer."""
@@ -188,6 +205,9 @@ class GuardState(PriceFollowing):
                     if place == "stop":
                         changes["stop_due"] = None
             changes["superseded"] = tuple(one for one in self.superseded if not _is(one, report))
+            changes["covering"] = tuple(one for one in self.covering if not _is(one, report))
+        if order.leg is Leg.STOP and report.executed_quantity > 0 and self.covering:
+            changes["exit_reason"] = self.exit_reason or STOP_PASSED
         if order.leg is not Leg.STOP and order.type is OrderType.MARKET:
             if report.outcome is OutcomeClass.REFUSED:
                 changes["refused_sales"] = self.refused_sales + 1
@@ -237,7 +257,7 @@ class GuardState(PriceFollowing):
         plan = self.plan
         assert plan is not None  # nothing is protected before an entry has filled
         entry = plan if plan.terms.lot is not None or self.lot is None else _with_lot(plan, self.lot)
-        order = protection(whose, entry, quantity=self.tradable, levels=self.levels, revision=self.revision, now=now)
+        order = protection(whose, entry, quantity=self.uncovered, levels=self.levels, revision=self.revision, now=now)
         return self._with(revision=self.revision + 1), order
 
     def selling(

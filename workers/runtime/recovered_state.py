@@ -44,6 +44,14 @@ def guard_state(trade: OpenTrade, *, realm: str) -> GuardState:
     )
     unresolved = [order for order in trade.exits if not _is_waiting(order, trade)]
     unresolved = [order for order in unresolved if order.report is None or not order.report.is_terminal]
+    adopted = [order for order in unresolved if _is_adopted(order)]
+    unresolved = [order for order in unresolved if not _is_adopted(order)]
+    state = state.model_copy(
+        update={
+            "covering": tuple(order.request for order in adopted),
+            "exits": exits | {one.request.client_order_id: one.report or _in_doubt(one.request) for one in adopted},
+        }
+    )
     leads = {order.request.client_order_id for order in unresolved if order.status is OrderStatus.INTENDED}
     unresolved = [order for order in unresolved if order.request.led_by not in leads]
     if not unresolved:
@@ -51,7 +59,7 @@ def guard_state(trade: OpenTrade, *, realm: str) -> GuardState:
     for order in unresolved[:-1]:  # of a list both are there; an earlier one of another kind has been replaced
         if order.report is not None and order.request.list_client_order_id is not None:
             state = state.model_copy(update=_standing(order, trade))
-    return state.model_copy(update=_standing(unresolved[-1], trade, exits=exits))
+    return state.model_copy(update=_standing(unresolved[-1], trade, exits=state.exits))
 
 
 def _trail(state: GuardState, trade: OpenTrade) -> Trail | None:
@@ -95,6 +103,11 @@ def _is_waiting(order: Intent, trade: OpenTrade) -> bool:
     """Whether the exit is one that its entry's execution has to tell the guard of."""
     leads = {entry.intent.request.client_order_id for entry in trade.entries}
     return order.status in NOT_TOLD and order.request.led_by in leads
+
+
+def _is_adopted(order: Intent) -> bool:
+    """Whether it is a sale that a person placed: ours are at the market."""
+    return order.request.leg is Leg.EXIT and order.request.type is not OrderType.MARKET
 
 
 def _standing(order: Intent, trade: OpenTrade, *, exits: Mapping[str, OrderReport] | None = None) -> dict[str, Any]:
