@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trading.backtest.fact_table import FactsUnavailable, FactTable, MarketFacts
+from trading.backtest.fact_table import FactsUnavailable, FactTable
 from trading.backtest.holdings import Held
+from trading.backtest.market_facts import MarketFacts
 from trading.backtest.metrics import combined, daily_equity
 from trading.backtest.models import BacktestPlan, BacktestResult, ExitReason
 from trading.backtest.run import backtest

@@ -9,7 +9,7 @@ from functools import cache
 
 import pytest
 
-from trading.backtest.fact_table import MarketFacts
+from trading.backtest.market_facts import MarketFacts
 from trading.backtest.models import BacktestPlan
 from trading.backtest.run import backtest
 from trading.candles import CandleSeries

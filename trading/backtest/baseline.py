@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from trading.backtest.models import BacktestResult
 from trading.candles import CandleSeries
 from trading.contract import Contract
-from trading.facts.bars import FloatArray
+from trading.facts.bars import Bars, FloatArray, bars_of
 from trading.portfolio import stated
 
 
@@ -40,8 +40,7 @@ def random_baseline(
     spans = [trade.bars for trade in result.trades]
     if not spans:
         return None
-    first, end = _place(series, result), _place(series, result) + result.bars
-    closes = np.array([float(candle.close) for candle in series.candles[first:end]])
+    closes = _closes(bars_of(series), result)
     if sum(spans) >= len(closes) - 1:
         return None
     own = float(sum((trade.return_fraction for trade in result.trades), Decimal(0)) / len(spans))
@@ -51,7 +50,7 @@ def random_baseline(
 
 def random_baseline_of_all(
     results: Sequence[BacktestResult],
-    histories: Sequence[CandleSeries],
+    histories: Sequence[Bars],
     *,
     cost_fraction: Decimal,
     runs: int,
@@ -63,12 +62,11 @@ def random_baseline_of_all(
     """
     sums = np.zeros(runs)
     own: list[Decimal] = []
-    for place, (result, series) in enumerate(zip(results, histories, strict=True)):
+    for place, (result, bars) in enumerate(zip(results, histories, strict=True)):
         spans = [trade.bars for trade in result.trades]
         if not spans:
             continue
-        first = _place(series, result)
-        closes = np.array([float(candle.close) for candle in series.candles[first : first + result.bars]])
+        closes = _closes(bars, result)
         if sum(spans) >= len(closes) - 1:
             return None
         means = random_means(closes, spans, cost_fraction=float(cost_fraction), runs=runs, seed=seed + place)
@@ -102,6 +100,7 @@ def _compared(own: float, means: FloatArray) -> Baseline:
     )
 
 
-def _place(series: CandleSeries, result: BacktestResult) -> int:
-    """Where the candle that closes first in the result lies in the series."""
-    return len(series.closed_at(result.closes[0]).candles) - 1
+def _closes(bars: Bars, result: BacktestResult) -> FloatArray:
+    """The closes of the result's own candles."""
+    first = int(np.searchsorted(bars.closes_at, int(result.closes[0].timestamp())))
+    return bars.close[first : first + result.bars]

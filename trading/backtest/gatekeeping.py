@@ -13,7 +13,7 @@ from trading.matching.book import ask_at, bid_at
 from trading.matching.fills import FillModel, Venue
 from trading.matching.filters import down_to
 from trading.policy.model import Policy
-from trading.risk.gate import gate
+from trading.risk.gate import entry_verdict
 from trading.risk.models import Exposure, GateRequest, Holding, Mode
 from trading.strategies.models import Signal
 
@@ -81,16 +81,16 @@ class Gatekeeper:
             observed_at=now,
             now=now,
         )
-        answer = gate(request, self._exposure(held, price, day), self._policy)
-        self.denials.update(refusal.code for refusal in answer.denials)
-        if answer.permit is None or signal.stop is None:
+        verdict = entry_verdict(request, self._exposure(held, price, day), self._policy)
+        self.denials.update(refusal.code for refusal in verdict.denials)
+        if verdict.denials or signal.stop is None:
             return None
         self._entries_on[day] += 1
         return EntryPlan(
             name=name,
             setup=signal.setup or "",
             decided_ms=closes_at_s * 1000,
-            quantity=down_to(answer.permit.quantity, filters.step),
+            quantity=down_to(verdict.quantity, filters.step),
             stop_price=signal.stop,
             target_price=signal.target,
             horizon_hours=signal.horizon_hours,

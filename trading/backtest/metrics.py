@@ -5,13 +5,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from trading.backtest.models import BacktestResult, Metrics, Trade
+from trading.contract import Contract
 from trading.ledger.marks import max_drawdown
 from trading.money import ONE, ZERO
 from trading.portfolio import returns_of, sharpe, sortino
 
+if TYPE_CHECKING:
+    from trading.backtest.models import BacktestResult, Trade
+
 _INSTANT = timedelta(microseconds=1)
+
+
+class Metrics(Contract):
+    """The figures of one back-test. What its trades or days cannot give is `None`, never zero (C57).
+
+    `total_return` is of the whole account, `expectancy` the mean return of a trade after costs, `exposure` the share of
+    candles with a position, `turnover` what was bought and sold over the opening capital. Sharpe and Sortino are of the
+    daily equity, a year.
+    """
+
+    trades: int
+    days: int
+    total_return: Decimal
+    sharpe: Decimal | None
+    sortino: Decimal | None
+    max_drawdown: Decimal
+    win_rate: Decimal | None
+    profit_factor: Decimal | None
+    expectancy: Decimal | None
+    exposure: Decimal
+    turnover: Decimal
+    fees_usd: Decimal
+    buy_and_hold_return: Decimal
+    ambiguous_candles: int
 
 
 def metrics_of(

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from trading.backtest.metrics import Metrics, metrics_of
 from trading.candles import CandleSeries
 from trading.contract import Contract, Utc
 from trading.matching.fills import FillModel
@@ -16,7 +18,7 @@ from trading.policy.model import Policy
 from trading.strategies.models import Strategy
 
 if TYPE_CHECKING:
-    from trading.backtest.fact_table import MarketFacts
+    from trading.backtest.market_facts import MarketFacts
 
 
 class ExitReason(StrEnum):
@@ -75,36 +77,13 @@ class Trade(Contract):
         return self.pnl_usd > 0
 
 
-class Metrics(Contract):
-    """The figures of one back-test. What its trades or days cannot give is `None`, never zero (C57).
-
-    `total_return` is of the whole account, `expectancy` the mean return of a trade after costs, `exposure` the share of
-    candles with a position, `turnover` what was bought and sold over the opening capital. Sharpe and Sortino are of the
-    daily equity, a year.
-    """
-
-    trades: int
-    days: int
-    total_return: Decimal
-    sharpe: Decimal | None
-    sortino: Decimal | None
-    max_drawdown: Decimal
-    win_rate: Decimal | None
-    profit_factor: Decimal | None
-    expectancy: Decimal | None
-    exposure: Decimal
-    turnover: Decimal
-    fees_usd: Decimal
-    buy_and_hold_return: Decimal
-    ambiguous_candles: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BacktestResult:
     """Closed trades in order, equity at each candle's close, and why the gate refused what it refused.
 
     A position that the history leaves open is in `equity`, marked at the last close, and in no trade. `pending_since`
-    is the close at which it was decided, filled or not: a later run from there decides it again.
+    is the close at which it was decided, filled or not: a later run from there decides it again. The figures are made
+    when they are first read: who only wants the trades does not pay for them.
     """
 
     symbol: str
@@ -118,8 +97,29 @@ class BacktestResult:
     denials: Mapping[str, int]
     unfilled_entries: int
     evaluations: int
-    metrics: Metrics
+    bars_held: int
+    traded_usd: Decimal
+    fees_usd: Decimal
+    ambiguous_candles: int
+    buy_and_hold_return: Decimal
+    days_per_year: int
 
     @property
     def bars(self) -> int:
         return len(self.closes)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """What the strategy is judged by."""
+        return metrics_of(
+            trades=self.trades,
+            closes=self.closes,
+            equity=self.equity,
+            capital_usd=self.capital_usd,
+            traded_usd=self.traded_usd,
+            fees_usd=self.fees_usd,
+            exposure=Decimal(self.bars_held) / self.bars,
+            ambiguous_candles=self.ambiguous_candles,
+            buy_and_hold_return=self.buy_and_hold_return,
+            days_per_year=self.days_per_year,
+        )

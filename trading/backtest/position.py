@@ -62,6 +62,31 @@ class Position:
     def is_leaving(self) -> bool:
         return self.reason is not None
 
+    @property
+    def is_resting(self) -> bool:
+        """Whether all that may end it is its stop, its target, its time or a signal, each from the next candle on."""
+        order = self._order
+        return (
+            bool(self.entries)
+            and not self.is_leaving
+            and order is not None
+            and order.kind is Kind.STOP_LOSS
+            and order.phase is Phase.WORKING
+            and order.waits_for_stop
+        )
+
+    @property
+    def stop_price(self) -> Decimal:
+        """Where the stop at the venue waits; the position must be resting."""
+        assert self._order is not None
+        assert self._order.stop_price is not None
+        return self._order.stop_price
+
+    @property
+    def due_ms(self) -> int:
+        """When its time is over; the position must have been entered."""
+        return self.entries[0].at_ms + self.plan.horizon_hours * HOUR_MS
+
     def cross(self, bar: Bar) -> None:
         """Run one candle; the candles of a position are given in order, each once."""
         self._arrive_in(bar)
@@ -119,7 +144,7 @@ class Position:
             touched = first_touch(bar, from_ms=after_ms + 1, price=self.plan.target_price, falling=False)
             if touched is not None:
                 exits.append((touched, 1, ExitReason.TARGET))
-        due_ms = max(filled_ms + self.plan.horizon_hours * HOUR_MS, after_ms + 1)
+        due_ms = max(self.due_ms, after_ms + 1)
         if due_ms < bar.end_ms:
             exits.append((due_ms, 2, ExitReason.TIME))
         return exits

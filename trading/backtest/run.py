@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import numpy as np
 
-from trading.backtest.fact_table import FactTable, MarketFacts
+from trading.backtest.fact_table import FactTable
 from trading.backtest.gatekeeping import Gatekeeper
 from trading.backtest.holdings import Held
-from trading.backtest.metrics import metrics_of
+from trading.backtest.market_facts import BoolArray, MarketFacts
 from trading.backtest.models import BacktestPlan, BacktestResult, ExitReason, Trade
 from trading.backtest.position import Position
 from trading.backtest.screen import possible_entries, possible_exits
 from trading.decision.models import Action
-from trading.facts import indicators
 from trading.facts.bars import stated
+from trading.facts.indicators import true_range
 from trading.matching.fills import Venue
 from trading.matching.filters import derive_filters
 from trading.matching.model import Bar, Fill
 from trading.money import ONE, ZERO
 from trading.strategies.evaluate import evaluate
+
+FIRST_LOOK = 32
+"""Candles that are looked through at once for the end of a position; twice as many the next time."""
 
 
 def backtest(plan: BacktestPlan) -> BacktestResult:
@@ -43,14 +46,14 @@ class _Run:
         if not candles:
             raise ValueError(f"{plan.series.symbol}: no candles to test on")
         self.plan = plan
-        self.table = FactTable(plan.strategy, _facts(plan))
-        self.closes_s: list[int] = self.table.bars.closes_at.tolist()
+        self.market = _facts(plan)
+        self.closes_s = self.market.closes_s
         self.first, self.last = self._period()
+        self.table = FactTable(plan.strategy, self.market, first=self.first, end=self.last)
         base, _, quote = plan.series.symbol.partition("/")
         self.venue = Venue(symbol=plan.series.symbol, base=base, quote=quote, filters=derive_filters(candles[0].open))
         self.held = Held(cash_usd=plan.capital_usd, dust_below_usd=self.venue.filters.min_notional)
         self.gate = Gatekeeper(plan.policy, venue=self.venue, model=plan.model, capital_usd=plan.capital_usd)
-        self.atr_fraction = indicators.atr(self.table.bars, 0)[1]
         self.curve: list[Decimal] = []
         self.trades: list[Trade] = []
         self.bars_held = self.unfilled = self.evaluations = self.ambiguous = 0
@@ -63,7 +66,7 @@ class _Run:
         if first >= last:
             raise ValueError(
                 f"{plan.series.symbol}: no candle closes in the period; the history is from "
-                f"{_time(self.closes_s[0]).isoformat()} to {_time(self.closes_s[-1]).isoformat()}"
+                f"{self.market.closes[0].isoformat()} to {self.market.closes[-1].isoformat()}"
             )
         return first, last
 
@@ -72,8 +75,8 @@ class _Run:
             possible_entries(self.plan.strategy, self.table),
             possible_exits(self.plan.strategy, self.table),
         )
-        entries[: self.plan.policy.min_history_bars - 1] = False
-        candidates: list[int] = np.flatnonzero(entries).tolist()
+        entries[: max(self.plan.policy.min_history_bars - 1 - self.first, 0)] = False
+        candidates: list[int] = (np.flatnonzero(entries) + self.first).tolist()
         position: Position | None = None
         place, cost_before, realised_before, entered_at = self.first, ZERO, ZERO, 0
         while place < self.last:
@@ -88,6 +91,12 @@ class _Run:
                 position = self._entered(chosen)
                 place = chosen + 1
                 continue
+            if position.is_resting:
+                busy = self._next_busy(position, place, exits)
+                self._rest_until(busy, place)
+                place = busy
+                if place >= self.last:
+                    break
             self._cross(position, place)
             if position.is_over:
                 if position.entries:
@@ -102,7 +111,7 @@ class _Run:
                     self.unfilled += 1
                 position = None
                 continue
-            if exits[place] and position.entries and not position.is_leaving:
+            if exits[place - self.first] and position.entries and not position.is_leaving:
                 self._maybe_leave(position, place)
             place += 1
         return self._result(position, decided_at=entered_at - 1)
@@ -117,7 +126,7 @@ class _Run:
     def _entered(self, place: int) -> Position | None:
         """The position that a buy at the close of candle `place` begins, if the gate and the next candle let it."""
         self.evaluations += 1
-        signal = evaluate(self.plan.strategy, self.table.at(place, self.held))
+        signal = evaluate(self.plan.strategy, self.table.at(place, self.held), explained=False)
         if signal.action is not Action.BUY:
             return None
         plan = self.gate.admit(
@@ -125,23 +134,49 @@ class _Run:
             self.held,
             name=self.plan.strategy.name,
             price=self.table.last_price(place),
-            atr_fraction=stated(float(self.atr_fraction[place])),
+            atr_fraction=stated(float(true_range(self.market.bars)[place] / self.market.bars.close[place])),
             risk_regime=self.table.risk_regime_at(place),
             closes_at_s=self.closes_s[place],
         )
         if plan is None or plan.quantity <= 0:
             return None
         following = place + 1
-        if following < self.last and self.closes_s[following] - self.table.bars.step_s != self.closes_s[place]:
+        if following < self.last and self.closes_s[following] - self.market.bars.step_s != self.closes_s[place]:
             self.unfilled += 1
             return None
         return Position(plan, held=self.held, model=self.plan.model, venue=self.venue)
+
+    def _next_busy(self, position: Position, place: int, exits: BoolArray) -> int:
+        """The first candle from `place` on in which a resting position may end: its stop or target may be reached, its
+        time comes, or its strategy may sell. Never too late: a rounded number is on the same side of a rounded one."""
+        stop, target = position.stop_price, position.plan.target_price
+        bars, due = self.market.bars, bisect_right(self.closes_s, position.due_ms // 1000)
+        end = min(due, self.last)
+        step = FIRST_LOOK
+        while place < end:
+            part = slice(place, min(place + step, end))
+            busy = bars.low[part] <= float(stop)
+            if target is not None:
+                busy |= bars.high[part] >= float(target)
+            busy |= exits[part.start - self.first : part.stop - self.first]
+            if busy.any():
+                return place + int(busy.argmax())
+            place, step = part.stop, step * 2
+        return max(place, end)
+
+    def _rest_until(self, end: int, place: int) -> None:
+        """The candles from `place` to `end` (not included), in which a position only changes its worth."""
+        equities = [self.held.equity_usd(candle.close) for candle in self.plan.series.candles[place:end]]
+        for equity, closes_s in zip(equities, self.closes_s[place:end], strict=True):
+            self.gate.saw(equity, closes_at_s=closes_s)
+        self.bars_held += len(equities)
+        self.curve += equities
 
     def _cross(self, position: Position, place: int) -> None:
         candle = self.plan.series.candles[place]
         closes_s = self.closes_s[place]
         bar = Bar(
-            (closes_s - self.table.bars.step_s) * 1000,
+            (closes_s - self.market.bars.step_s) * 1000,
             closes_s * 1000,
             candle.open,
             candle.high,
@@ -157,7 +192,7 @@ class _Run:
 
     def _maybe_leave(self, position: Position, place: int) -> None:
         self.evaluations += 1
-        signal = evaluate(self.plan.strategy, self.table.at(place, self.held))
+        signal = evaluate(self.plan.strategy, self.table.at(place, self.held), explained=False)
         if signal.action is Action.SELL and signal.size_fraction > 0:
             position.leave(ExitReason.SIGNAL, at_ms=self.closes_s[place] * 1000, fraction=signal.size_fraction)
 
@@ -192,33 +227,25 @@ class _Run:
 
     def _result(self, position: Position | None, *, decided_at: int) -> BacktestResult:
         self._flat_until(self.last)
-        closes = tuple(_time(seconds) for seconds in self.closes_s[self.first : self.last])
         candles = self.plan.series.candles
-        metrics = metrics_of(
-            trades=self.trades,
-            closes=closes,
-            equity=self.curve,
-            capital_usd=self.plan.capital_usd,
-            traded_usd=self.held.traded_usd,
-            fees_usd=self.held.fees_usd,
-            exposure=Decimal(self.bars_held) / len(closes),
-            ambiguous_candles=self.ambiguous,
-            buy_and_hold_return=candles[self.last - 1].close / candles[self.first].close - ONE,
-            days_per_year=self.plan.days_per_year,
-        )
         return BacktestResult(
             symbol=self.venue.symbol,
             strategy=self.plan.strategy.name,
             trades=tuple(self.trades),
-            closes=closes,
+            closes=self.market.closes[self.first : self.last],
             equity=tuple(self.curve),
             capital_usd=self.plan.capital_usd,
             is_open_at_end=position is not None and bool(position.entries),
-            pending_since=None if position is None else _time(self.closes_s[decided_at]),
+            pending_since=None if position is None else self.market.closes[decided_at],
             denials=dict(sorted(self.gate.denials.items())),
             unfilled_entries=self.unfilled,
             evaluations=self.evaluations,
-            metrics=metrics,
+            bars_held=self.bars_held,
+            traded_usd=self.held.traded_usd,
+            fees_usd=self.held.fees_usd,
+            ambiguous_candles=self.ambiguous,
+            buy_and_hold_return=candles[self.last - 1].close / candles[self.first].close - ONE,
+            days_per_year=self.plan.days_per_year,
         )
 
 
@@ -233,10 +260,6 @@ def _facts(plan: BacktestPlan) -> MarketFacts:
 
 def _average(fills: list[Fill]) -> Decimal:
     return sum((fill.quote for fill in fills), ZERO) / sum((fill.quantity for fill in fills), ZERO)
-
-
-def _time(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _time_ms(milliseconds: int) -> datetime:

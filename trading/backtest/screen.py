@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trading.backtest.fact_table import BoolArray, FactTable
+from trading.backtest.fact_table import FactTable
+from trading.backtest.market_facts import BoolArray
 from trading.facts.bars import FloatArray
 from trading.strategies.models import Condition, Op, Setup, Strategy
 
@@ -20,19 +21,19 @@ TOLERANCE = 1e-6
 
 
 def possible_entries(strategy: Strategy, table: FactTable) -> BoolArray:
-    """Where the strategy might buy when flat: a superset of where it does."""
+    """Where of the table's candles the strategy might buy when flat: a superset of where it does."""
     return _all(strategy.filters, table) & _any(strategy.entries, table)
 
 
 def possible_exits(strategy: Strategy, table: FactTable) -> BoolArray:
-    """Where the strategy might sell when it holds: a superset of where it does."""
+    """Where of the table's candles the strategy might sell when it holds: a superset of where it does."""
     return _any(strategy.exits, table)
 
 
 def _any(setups: Sequence[Setup], table: FactTable) -> BoolArray:
-    seen = np.zeros(len(table.bars), dtype=bool)
+    seen = np.zeros(len(table), dtype=bool)
     for setup in setups:
-        alternatives = np.zeros(len(table.bars), dtype=np.int64)
+        alternatives = np.zeros(len(table), dtype=np.int64)
         for condition in setup.any_of:
             alternatives += _might_hold(condition, table)
         seen |= _all(setup.all_of, table) & (alternatives >= setup.at_least)
@@ -40,7 +41,7 @@ def _any(setups: Sequence[Setup], table: FactTable) -> BoolArray:
 
 
 def _all(conditions: Sequence[Condition], table: FactTable) -> BoolArray:
-    seen = np.ones(len(table.bars), dtype=bool)
+    seen = np.ones(len(table), dtype=bool)
     for condition in conditions:
         seen &= _might_hold(condition, table)
     return seen
@@ -52,18 +53,18 @@ def _might_hold(condition: Condition, table: FactTable) -> BoolArray:
         return _words_might_hold(condition, table, unknown)
     left = table.aligned(condition.fact)
     if left is None:
-        return np.ones(len(table.bars), dtype=bool)
+        return np.ones(len(table), dtype=bool)
     row, values = left
     if condition.labels:
         return _labels_might_hold(condition, row.labels, values)
     right = _right_side(condition, table)
     if right is None:
-        return np.ones(len(table.bars), dtype=bool)
+        return np.ones(len(table), dtype=bool)
     return _ordered(condition.op, values, right)
 
 
 def _words_might_hold(condition: Condition, table: FactTable, unknown: BoolArray) -> BoolArray:
-    found = np.zeros(len(table.bars), dtype=bool)
+    found = np.zeros(len(table), dtype=bool)
     for word in condition.labels:
         matching = table.word_is(condition.fact, word)
         if matching is not None:
@@ -79,7 +80,7 @@ def _labels_might_hold(condition: Condition, labels: tuple[str, ...], values: Fl
 
 def _right_side(condition: Condition, table: FactTable) -> FloatArray | None:
     if condition.number is not None:
-        return np.full(len(table.bars), float(condition.number))
+        return np.full(len(table), float(condition.number))
     other = table.aligned(condition.other_fact or "")
     return None if other is None else other[1] * float(condition.factor)
 

@@ -16,6 +16,7 @@ from trading.evolution.running import cut, first_decision
 from trading.evolution.trail import side_by_side
 from trading.evolution.vary import nudged
 from trading.evolution.windows import HistoryTooShort, WalkForward, walk_forward
+from trading.facts.bars import bars_of
 from trading.matching.book import HALF_SPREAD
 from trading.matching.fills import FillModel
 from trading.money import ZERO
@@ -60,7 +61,7 @@ def examine(wanted: Examination) -> Examined:
     results = [backtest(plan) for plan in before]
     baseline = random_baseline_of_all(
         results,
-        [plan.series for plan in before],
+        [bars_of(plan.series) if plan.facts is None else plan.facts.bars for plan in before],
         cost_fraction=round_trip_cost(plans[0].model),
         runs=policy.baseline_runs,
         seed=wanted.seed,

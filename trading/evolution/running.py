@@ -12,7 +12,7 @@ The account is split evenly: a day's return is the mean over the symbols.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -26,6 +26,7 @@ from trading.evolution.windows import HistoryTooShort
 from trading.money import ONE
 
 _INSTANT = timedelta(microseconds=1)
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +79,15 @@ def cut(result: BacktestResult, *, start: datetime, end: datetime) -> Record:
     A trade counts at the close of the candle it was sold in: what was sold in the candle that closes at `end` is not
     known before it, and the next run counts it.
     """
-    base = result.capital_usd
-    ends: dict[datetime, Decimal] = {}
-    for at, equity in zip(result.closes, result.equity, strict=True):
-        if at < start:
-            base = equity
-        elif at < end:
-            ends[_day_of(at)] = equity
+    closes, equity = result.closes, result.equity
+    place, after = bisect_left(closes, start), bisect_left(closes, end)
+    base = equity[place - 1] if place else result.capital_usd
     daily: list[tuple[datetime, Decimal]] = []
-    for day, equity in ends.items():
-        daily.append((day, (equity / base - ONE).quantize(RETURN_QUANTUM)))
-        base = equity
+    while place < after:
+        day = _day_of(closes[place])
+        place = bisect_right(closes, day + _DAY, place, after)
+        daily.append((day, (equity[place - 1] / base - ONE).quantize(RETURN_QUANTUM)))
+        base = equity[place - 1]
     return Record(
         strategy=result.strategy,
         start=start,
@@ -96,7 +95,7 @@ def cut(result: BacktestResult, *, start: datetime, end: datetime) -> Record:
         trades=tuple(
             TradeReturn(entry_at=trade.entry_at, exit_at=trade.exit_at, return_fraction=trade.return_fraction)
             for trade in result.trades
-            if start <= result.closes[bisect_left(result.closes, trade.exit_at)] < end
+            if start <= closes[bisect_left(closes, trade.exit_at)] < end
         ),
         daily_returns=tuple(daily),
     )

@@ -1,15 +1,18 @@
 """The computing of a week of evolution: what a process of its own does with candles that it was told.
 
-It keeps the candles of each symbol, and the facts that all strategies read of them while one week is computed. Nothing
-is asked of it but by the job's arguments: two workbenches that were told the same answer the same.
+It keeps the candles of each symbol, and the newest facts that all strategies read of them: the next week's take over
+what has not changed. Nothing is asked of it but by the job's arguments: two workbenches that were told the same answer
+the same, whatever they were asked before.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 
-from trading.backtest.fact_table import MarketFacts
+from trading.backtest.market_facts import MarketFacts
 from trading.backtest.models import BacktestPlan
 from trading.candles import Candle, CandleSeries
 from trading.evolution.examine import Examination, Examined, examine, with_holdout
@@ -19,6 +22,8 @@ from trading.evolution.running import Run, run_between
 from trading.evolution.windows import HistoryTooShort
 from trading.strategies.models import Strategy
 
+_opened = attrgetter("open_time")
+
 
 class Workbench:
     """Jobs by name; each is deterministic in its arguments and the candles learnt."""
@@ -26,12 +31,18 @@ class Workbench:
     def __init__(self) -> None:
         self._histories: dict[str, CandleSeries] = {}
         self._ground: tuple[Knowledge, dict[str, MarketFacts]] | None = None
+        self._newest: dict[str, MarketFacts] = {}
 
     def learn(self, symbol: str, timeframe: str, candles: Sequence[Candle], *, first: datetime) -> None:
         """Add what is not known yet; forget what opened before `first`."""
         known = self._histories.get(symbol, CandleSeries(symbol, timeframe, ()))
-        every = {candle.open_time: candle for candle in (*candles, *known.candles) if candle.open_time >= first}
-        self._histories[symbol] = CandleSeries(symbol, timeframe, tuple(every[at] for at in sorted(every)))
+        kept = known.candles[bisect_left(known.candles, first, key=_opened) :]
+        if kept and candles and candles[0].open_time <= kept[-1].open_time:
+            every = {candle.open_time: candle for candle in (*candles, *kept) if candle.open_time >= first}
+            together = tuple(every[at] for at in sorted(every))
+        else:
+            together = (*kept, *candles[bisect_left(candles, first, key=_opened) :])
+        self._histories[symbol] = CandleSeries(symbol, timeframe, together)
         self._ground = None
 
     def run_weeks(
@@ -90,7 +101,9 @@ class Workbench:
             return []
         first = known.as_of - timedelta(days=known.policy.evolution_history_days)
         closed = history.closed_at(known.as_of)
-        candles = tuple(candle for candle in closed.candles if candle.open_time >= first)
+        candles = closed.candles[bisect_left(closed.candles, first, key=_opened) :]
         if not candles:
             return []
-        return [MarketFacts(CandleSeries(symbol, history.timeframe, candles), policy=known.policy)]
+        series = CandleSeries(symbol, history.timeframe, candles)
+        self._newest[symbol] = MarketFacts(series, policy=known.policy, before=self._newest.get(symbol))
+        return [self._newest[symbol]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from decimal import Decimal
@@ -14,8 +14,9 @@ from trading.risk.codes import denial
 from trading.risk.day import roll_day
 from trading.risk.levels import entry_price, least_entry_usd
 from trading.risk.models import Cap, Denial, Exposure, GateAnswer, GateRequest
-from trading.risk.money import entry_caps
+from trading.risk.money import Limit, cap_of, entry_rooms
 from trading.risk.permits import FLOORING, permit_for
+from trading.risk.planned import Left
 from trading.risk.sanity import account_denials, entry_denials
 
 
@@ -37,23 +38,50 @@ def gate(
     return _open(request, roll_day(exposure, request.now, zone=zone), policy, profile_is_spot=profile_is_spot)
 
 
-def _open(request: GateRequest, exposure: Exposure, policy: Policy, *, profile_is_spot: bool) -> GateAnswer:
-    caps = entry_caps(request, exposure, policy, profile_is_spot=profile_is_spot)
-    smallest = min(caps, key=lambda one: one.leaves_usd)
+def entry_verdict(request: GateRequest, exposure: Exposure, policy: Policy, *, zone: tzinfo = UTC) -> EntryVerdict:
+    """What `gate` says of an entry on a spot account at its own desk, without the papers: for thousands of entries."""
+    return _judged(request, roll_day(exposure, request.now, zone=zone), policy, profile_is_spot=True)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryVerdict:
+    """What the limits leave an entry, and what is denied; with a denial nothing is permitted."""
+
+    rooms: Sequence[tuple[Limit, Left]]
+    smallest: Cap
+    notional_usd: Decimal
+    denials: tuple[Denial, ...]
+    price: Decimal
+
+    @property
+    def quantity(self) -> Decimal:
+        """Base units that the notional buys; not on the venue's grid."""
+        return FLOORING.divide(self.notional_usd, self.price)
+
+
+def _judged(request: GateRequest, exposure: Exposure, policy: Policy, *, profile_is_spot: bool) -> EntryVerdict:
+    rooms = entry_rooms(request, exposure, policy, profile_is_spot=profile_is_spot)
+    smallest = cap_of(*min(rooms, key=lambda room: max(room[1].usd, ZERO)))
     notional = floor_to_step(smallest.leaves_usd, USD_QUANTUM)
     denials = (*entry_denials(request, exposure, policy), *_too_small(request, exposure, policy, smallest, notional))
-    if denials:
-        return GateAnswer(request_id=request.request_id, denials=denials, caps=caps, binding=smallest.code)
-    price = entry_price(request)
+    return EntryVerdict(rooms, smallest, notional, denials, entry_price(request))
+
+
+def _open(request: GateRequest, exposure: Exposure, policy: Policy, *, profile_is_spot: bool) -> GateAnswer:
+    verdict = _judged(request, exposure, policy, profile_is_spot=profile_is_spot)
+    caps = tuple(cap_of(limit, left) for limit, left in verdict.rooms)
+    binding = verdict.smallest.code
+    if verdict.denials:
+        return GateAnswer(request_id=request.request_id, denials=verdict.denials, caps=caps, binding=binding)
     permit = permit_for(
         request,
         exposure,
         policy,
-        notional_usd=notional,
-        quantity=FLOORING.divide(notional, price),
-        price=price,
+        notional_usd=verdict.notional_usd,
+        quantity=verdict.quantity,
+        price=verdict.price,
     )
-    return GateAnswer(request_id=request.request_id, permit=permit, caps=caps, binding=smallest.code)
+    return GateAnswer(request_id=request.request_id, permit=permit, caps=caps, binding=binding)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,15 +44,18 @@ class Limit:
     unit: str = "fraction"
 
 
-def entry_caps(request: GateRequest, exposure: Exposure, policy: Policy, *, profile_is_spot: bool) -> tuple[Cap, ...]:
+def entry_rooms(
+    request: GateRequest, exposure: Exposure, policy: Policy, *, profile_is_spot: bool
+) -> list[tuple[Limit, Left]]:
     """What every limit leaves for this entry, in the order of the table; of two equal ones the first binds."""
     entry = Entry(request, exposure, policy, profile_is_spot, judged_returns(request, policy))
     left = ((limit, limit.leaves(entry)) for limit in LIMITS)
-    return tuple(
-        cap(limit.code, limit=room.limit, leaves_usd=room.usd, unit=limit.unit)
-        for limit, room in left
-        if room is not None
-    )
+    return [(limit, room) for limit, room in left if room is not None]
+
+
+def cap_of(limit: Limit, left: Left) -> Cap:
+    """What a limit leaves, as an answer carries it."""
+    return cap(limit.code, limit=left.limit, leaves_usd=left.usd, unit=limit.unit)
 
 
 def leverage_limit(request: GateRequest, policy: Policy, *, profile_is_spot: bool) -> Decimal:

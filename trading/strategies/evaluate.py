@@ -15,27 +15,29 @@ PRICE_DIGITS = 8
 """Levels are rounded to eight significant digits: finer than any venue's grid, short enough to read."""
 
 
-def evaluate(strategy: Strategy, facts: Mapping[str, Fact]) -> Signal:
+def evaluate(strategy: Strategy, facts: Mapping[str, Fact], *, explained: bool = True) -> Signal:
     """What `strategy` says about `facts`; a pure function, the same facts give the same signal.
 
     Without a position it buys or holds, with one it sells or holds. A missing fact satisfies nothing and is named in
-    `missing`; without a price, or without the ATR that its stop needs, an entry is a hold.
+    `missing`; without a price, or without the ATR that its stop needs, an entry is a hold. Without `explained` the
+    conditions are looked at only until the action is known, and the signal does not list them.
     """
     if _is_open(strategy, facts):
-        return _exit(strategy, facts)
-    return _entry(strategy, facts)
+        return _exit(strategy, _Checks(facts, explained=explained))
+    return _entry(strategy, _Checks(facts, explained=explained))
 
 
-def _entry(strategy: Strategy, facts: Mapping[str, Fact]) -> Signal:
-    checks = _Checks(facts)
+def _entry(strategy: Strategy, checks: _Checks) -> Signal:
+    facts = checks.facts
     filtered = checks.all_hold("filter", strategy.filters)
-    setup = checks.first_satisfied(strategy.entries)
+    setup = checks.first_satisfied(strategy.entries) if filtered or checks.explained else None
     price = number(facts, strategy.price_fact)
     stop_distance = _stop_distance(strategy.stop, price, facts)
     needed = (
         (strategy.price_fact,) if strategy.stop.kind == "fraction" else (strategy.price_fact, strategy.stop.atr_fact)
     )
-    checks.missing.update(fact_id for fact_id in needed if fact_id not in facts)
+    if checks.explained:
+        checks.missing.update(fact_id for fact_id in needed if fact_id not in facts)
     confidence = _score(strategy.confidence, facts)
     win_probability = _score(strategy.win_probability, facts)
     if not filtered or setup is None or price is None or stop_distance is None:
@@ -60,8 +62,8 @@ def _entry(strategy: Strategy, facts: Mapping[str, Fact]) -> Signal:
     )
 
 
-def _exit(strategy: Strategy, facts: Mapping[str, Fact]) -> Signal:
-    checks = _Checks(facts)
+def _exit(strategy: Strategy, checks: _Checks) -> Signal:
+    facts = checks.facts
     setup = checks.first_satisfied(strategy.exits)
     return Signal(
         action=Action.HOLD if setup is None else Action.SELL,
@@ -120,10 +122,11 @@ def _points(term: Term, facts: Mapping[str, Fact]) -> Decimal:
 
 
 class _Checks:
-    """Looks at conditions one after the other and keeps what it saw."""
+    """Looks at conditions one after the other and, where it shall explain, at all of them and keeps what it saw."""
 
-    def __init__(self, facts: Mapping[str, Fact]) -> None:
+    def __init__(self, facts: Mapping[str, Fact], *, explained: bool) -> None:
         self.facts = facts
+        self.explained = explained
         self.satisfied: list[Checked] = []
         self.failed: list[Checked] = []
         self.missing: set[str] = set()
@@ -131,19 +134,25 @@ class _Checks:
     def first_satisfied(self, setups: tuple[Setup, ...]) -> Setup | None:
         for setup in setups:
             required = self.all_hold(setup.id, setup.all_of)
+            if not required and not self.explained:
+                continue
             alternatives = sum([self.holds(setup.id, condition) for condition in setup.any_of])
             if required and alternatives >= setup.at_least:
                 return setup
         return None
 
     def all_hold(self, setup: str, conditions: tuple[Condition, ...]) -> bool:
+        if not self.explained:
+            return all(self.holds(setup, condition) for condition in conditions)
         return all([self.holds(setup, condition) for condition in conditions])  # noqa: C419  each one is recorded
 
     def holds(self, setup: str, condition: Condition) -> bool:
-        self.missing.update(fact_id for fact_id in condition.facts if fact_id not in self.facts)
         left = self.facts.get(condition.fact)
         right = self._right_side(condition)
         held = left is not None and right is not None and _compare(left.value, condition.op, right)
+        if not self.explained:
+            return held
+        self.missing.update(fact_id for fact_id in condition.facts if fact_id not in self.facts)
         (self.satisfied if held else self.failed).append(
             Checked(
                 condition=condition,

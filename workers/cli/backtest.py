@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-    from trading.backtest.models import BacktestPlan, BacktestResult, Metrics
+    from trading.backtest.metrics import Metrics
+    from trading.backtest.models import BacktestPlan, BacktestResult
     from trading.strategies.models import Strategy
 
 
