@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from activities.market.port import ObserveAllRequest, Observed
     from activities.planning.calls import PeriodQuestion, PlanMade, PlanningCalls, PlanOrder
-    from activities.planning.surveying import SURVEY_CALL, Survey, SurveyCalls, SurveyRequest
+    from activities.planning.surveying import LIVE_SURVEY_CALL, SURVEY_CALL, Survey, SurveyCalls, SurveyRequest
     from activities.store.calls import STORE_CALL
     from activities.store.ports.plans import KeptPlan
     from trading.contract import Contract
@@ -68,11 +68,18 @@ class DailyPlanning:
         """What to look at. A replayed market that has not come to the nominal time is planned where it is."""
         if request.symbols and (request.in_campaign or not request.market_is_replayed):
             return Survey(market_time=as_of, symbols=request.symbols)
-        survey = await workflow.execute_activity_method(
-            SurveyCalls.survey_market,
-            SurveyRequest(venue=request.venue, as_of=as_of, usual=request.usual),
-            **at(task_queue(request.realm, QueueRole.MARKET), "which symbols are listed", SURVEY_CALL),
-        )
+        call = SURVEY_CALL if request.market_is_replayed else LIVE_SURVEY_CALL
+        try:
+            survey = await workflow.execute_activity_method(
+                SurveyCalls.survey_market,
+                SurveyRequest(venue=request.venue, as_of=as_of, usual=request.usual),
+                **at(task_queue(request.realm, QueueRole.MARKET), "which symbols are listed", call),
+            )
+        except ActivityError as failed:
+            if is_cancelled_exception(failed) or request.market_is_replayed:
+                raise
+            workflow.logger.warning("the venue does not say what it lists: %s", failed.cause)
+            return Survey(market_time=as_of, symbols=request.symbols or request.usual)
         if request.symbols:
             return survey.model_copy(update={"symbols": request.symbols})
         return survey if request.market_is_replayed else survey.model_copy(update={"market_time": as_of})

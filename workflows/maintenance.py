@@ -1,4 +1,4 @@
-"""Again and again outside campaigns: what are accounts worth, is the ledger what the venue says? It orders nothing."""
+"""Again and again outside campaigns: what accounts are worth, whether the ledger is right, which sources answer."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ with workflow.unsafe.imports_passed_through():
     from activities.exchange.port import MarkRequest
     from activities.exchange.reconcile import ReconcileCalls, ReconcileRequest, Reconciliation
     from activities.exchange.valuing import VALUE_CALL, ValuingCalls
+    from activities.market.checking import CHECK_CALL, CheckSources, SourceCalls
     from activities.store.calls import STORE_CALL, HandRecord, StoreCalls
     from trading.ledger.story import reconciliation_story, valuation_story
-    from workflows.names import AS_OF, OUTCOME, exchange_queue
+    from trading.watching.quality import sources_story
+    from workflows.names import AS_OF, OUTCOME, QueueRole, exchange_queue, task_queue
     from workflows.options import at
     from workflows.periods import PeriodDone, PeriodKind, PeriodRequest, nominal_time
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class Maintenance:
-    """Value all accounts, then reconcile them; what the trades do not explain is written down as a transfer."""
+    """Value all accounts, reconcile them, ask every source of market data. Nothing is ordered.
+
+    What the trades do not explain is written down as a transfer.
+    """
 
     @workflow.run
     async def run(self, request: PeriodRequest) -> PeriodDone:
@@ -30,6 +35,7 @@ class Maintenance:
         as_of = nominal_time(request)
         valued = await self._valued(request, as_of)
         found = await self._reconciled(request)
+        sources = await self._checked(request)
         for transfer in found.transfers:
             await self._note(request.realm, transfer.account, f"{transfer.amount:f} {transfer.asset}")
         outcome = "differences" if found.differences else "equal"
@@ -37,6 +43,7 @@ class Maintenance:
         told = (
             valued,
             reconciliation_story(found.differences, found.foreign_orders, orders=found.orders_checked),
+            sources,
         )
         workflow.set_current_details("\n\n".join(told))
         if found.differences:
@@ -76,6 +83,24 @@ class Maintenance:
             ),
             **at(exchange_queue(request.realm, request.venue), "ledger against venue", CLOCK_CALL),
         )
+
+    async def _checked(self, request: PeriodRequest) -> str:
+        """The sources' scores, judged by an answer of each: one that was left can come back (C64)."""
+        symbols = _symbols(request)
+        if not symbols:
+            return "sources: no symbol to ask for"
+        try:
+            checked = await workflow.execute_activity_method(
+                SourceCalls.check_sources,
+                CheckSources(venue=request.venue, symbol=symbols[0]),
+                **at(task_queue(request.realm, QueueRole.MARKET), "the sources of market data", CHECK_CALL),
+            )
+        except ActivityError as failed:
+            if is_cancelled_exception(failed):
+                raise
+            workflow.logger.warning("the sources could not be checked: %s", failed.cause)
+            return "sources: none says what time it is"
+        return sources_story(checked.sources)
 
     async def _note(self, realm: str, account: str, moved: str) -> None:
         """Once for an amount: the same gap, found again an hour later, is the same entry."""

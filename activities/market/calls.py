@@ -28,7 +28,7 @@ from activities.store.ports.blobs import Blobs
 from activities.store.ports.reviews import PriceWish
 from trading.candle_quality import CandleDataError
 from trading.candles import step_of
-from trading.facts.models import MarketSnapshot
+from trading.facts.models import REMEMBERED, MarketSnapshot
 from trading.ids import canonical_json
 from trading.money import ZERO
 from trading.planning.models import Unwatched
@@ -87,8 +87,16 @@ class MarketCalls:
     numpy and TA-Lib belong in the one process that computes.
     """
 
-    def __init__(self, source: MarketData, blobs: Blobs, *, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        source: MarketData,
+        blobs: Blobs,
+        *,
+        observer: Observer | None = None,
+        remembered: MarketData | None = None,
+    ) -> None:
         self._source = source
+        self._remembered = remembered
         self._blobs = blobs
         self._observer: Observer = observer or importlib.import_module("activities.market.observing").snapshot_of
 
@@ -96,14 +104,15 @@ class MarketCalls:
     async def observe_market(self, request: ObserveRequest) -> Observation:
         """Build and store the snapshot of one symbol at `as_of`; the same market gives the same hash, however often.
 
-        Too little or too old data is no error: `insufficient` says so and the decision abstains. Errors:
+        Too little or too old data is no error: `insufficient` says so and the decision abstains. So it is where no
+        source answers for half of the call's time, and something is remembered: that is `remembered`. Errors:
         `MarketUnavailable` is retried, after the source's own Retry-After where it gave one; `MarketRefused` (unknown
         symbol, another venue) and `CandleDataError` (impossible candles, or none closed yet) are final.
         """
         with market_errors():
             self._check_venue(request)
             async with beating():
-                snapshot = await self._observer(self._source, request)
+                snapshot = await self._snapshot(request)
         return _observation(snapshot, await self._keep(snapshot))
 
     @activity.defn
@@ -111,7 +120,8 @@ class MarketCalls:
         """Build and store the snapshots of many symbols at one time, as `observe_market` does for one.
 
         A symbol that the venue refuses, or whose candles are impossible, is said to be unobserved. While one does not
-        answer the call fails with `MarketUnavailable` and is retried, until its patience is over.
+        answer the call fails with `MarketUnavailable` and is retried, until its patience is over; then what is
+        remembered of it is taken, and said to be (`remembered`).
         """
         with market_errors():
             self._check_venue(request)
@@ -121,6 +131,10 @@ class MarketCalls:
             silent = [one for one in seen if isinstance(one, MarketUnavailable)]
             if silent and not _is_out_of_patience(request):
                 raise silent[0]
+            seen = [
+                await self._from_memory(request, symbol) if isinstance(one, MarketUnavailable) else one
+                for symbol, one in zip(request.symbols, seen, strict=True)
+            ]
         pairs = list(zip(request.symbols, seen, strict=True))
         return Observed(
             snapshots=tuple([await self._keep(one) for one in seen if isinstance(one, MarketSnapshot)]),
@@ -143,6 +157,29 @@ class MarketCalls:
             except (MarketRefused, CandleDataError) as refused:
                 activity.logger.warning("%s cannot be observed: %s", symbol, refused)
                 return None
+
+    async def _snapshot(self, request: ObserveRequest) -> MarketSnapshot:
+        try:
+            return await self._observer(self._source, request)
+        except MarketUnavailable:
+            remembered = await self._from_memory(request, request.symbol) if _is_half_over() else None
+            if remembered is None:
+                raise
+            return remembered
+
+    async def _from_memory(self, request: ObserveRequest | ObserveAllRequest, symbol: str) -> MarketSnapshot | None:
+        """What was kept of a symbol while sources answered, marked so that no decision is made on it (C64)."""
+        if self._remembered is None:
+            return None
+        wish = ObserveRequest(realm=request.realm, venue=request.venue, symbol=symbol, as_of=request.as_of)
+        try:
+            snapshot = await self._observer(self._remembered, wish)
+        except (MarketUnavailable, CandleDataError) as nothing:
+            activity.logger.warning("nothing is remembered of %s: %s", symbol, nothing)
+            return None
+        if snapshot.insufficient == "insufficient_history":
+            return snapshot
+        return snapshot.model_copy(update={"insufficient": REMEMBERED})
 
     async def _keep(self, snapshot: MarketSnapshot) -> str:
         return await self._blobs.put(canonical_json(snapshot), media_type="application/json")
@@ -193,6 +230,12 @@ def _is_out_of_patience(request: ObserveAllRequest) -> bool:
     if request.patience_s is None:
         return False
     return datetime.now(UTC) - activity.info().scheduled_time >= timedelta(seconds=request.patience_s)
+
+
+def _is_half_over() -> bool:
+    """Whether half of the time that the call has is gone; a call without an end waits for its source."""
+    whole = activity.info().schedule_to_close_timeout
+    return whole is not None and datetime.now(UTC) - activity.info().scheduled_time >= whole / 2
 
 
 @contextmanager

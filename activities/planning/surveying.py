@@ -26,6 +26,12 @@ SURVEY_CALL: workflow.ActivityConfig = {
     ),
 }
 
+LIVE_SURVEY_CALL: workflow.ActivityConfig = {
+    **SURVEY_CALL,
+    # The plan is final half an hour after its start: of a silent venue the usual symbols are planned.
+    "schedule_to_close_timeout": timedelta(minutes=10),
+}
+
 CANDIDATES = 60
 """What a plan observes at most: three times the watch list. A venue that lists more is asked for its turnover."""
 

@@ -15,6 +15,7 @@ from activities.store.gene_pool import GenePoolRows
 from activities.store.journal import JournalRows
 from activities.store.kept_prices import PriceRows
 from activities.store.ledger_reader import LedgerRows
+from activities.store.market_memory import MarketMemoryRows
 from activities.store.memory import MemoryRows
 from activities.store.periods import PeriodRows
 from activities.store.proposals import ProposalRows
@@ -38,6 +39,7 @@ class Store(
     AuditRows,
     ProtectionRows,
     ArmingRows,
+    MarketMemoryRows,
 ):
     """All of `activities.store.ports`, over one migrated database and one event loop."""
 

@@ -37,6 +37,30 @@ class BlobRow(Row):
     text: Mapped[str]
 
 
+class MarketCandlesRow(Row):
+    """The newest candles of a venue's series, for when no source answers: shared by all realms, part of no digest."""
+
+    __tablename__ = "market_candles"
+    venue: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    timeframe: Mapped[str] = mapped_column(primary_key=True)
+    newest_close: Mapped[datetime]
+    candles: Mapped[str]
+
+
+class MarketSourceRow(Row):
+    """How good a source of a venue's market data was lately: shared by all realms, part of no digest."""
+
+    __tablename__ = "market_sources"
+    venue: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    place: Mapped[int]
+    score: Mapped[Decimal]
+    answers: Mapped[str]
+    last: Mapped[str]
+    judged_at: Mapped[datetime]
+
+
 class DecisionRow(Row):
     __tablename__ = "decisions"
     realm: Mapped[str] = mapped_column(primary_key=True)

@@ -39,6 +39,8 @@ from activities.exchange.simulated_clock import SimulatedClock
 from activities.exchange.valuing import ValuingCalls
 from activities.market.binance import BinanceMarketData
 from activities.market.calls import MarketCalls
+from activities.market.checking import SourceCalls
+from activities.market.failover import RankedSources
 from activities.market.watching import MarketWatchCalls
 from activities.models.calls import ModelCalls
 from activities.models.fusing import FusionCalls
@@ -451,7 +453,12 @@ class SequenceHouse:
         """
         store, source = self.store, StoreSource(self.store)
         models = {Role.PRIMARY: self.primary, Role.SECONDARY: self.secondary}
-        watching = (MarketCalls(self.source, store), MarketWatchCalls(self.source), SurveyCalls(self.listing))
+        watching = (
+            MarketCalls(self.source, store),
+            MarketWatchCalls(self.source),
+            SourceCalls(RankedSources([("http://venue", self.source)], scores=store)),
+            SurveyCalls(self.listing),
+        )
         rooms: list[tuple[str, Sequence[type], Iterable[object]]] = [
             (
                 self.queue(QueueRole.DECISIONS),

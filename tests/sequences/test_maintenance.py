@@ -9,12 +9,13 @@ from decimal import Decimal
 import pytest
 from eventually import eventually
 from fakes.sequence_house import SequenceHouse
-from fakes.told_market import ACCOUNT, FLAT, OPENS_AT, VENUE, Told
+from fakes.told_market import ACCOUNT, FLAT, OPENS_AT, SYMBOL, VENUE, Told
 from fakes.watched_market import knows, start_watch, tell_plan
 
 from activities.store.reading import equity_series
 from trading.playbook import first_playbook, revised
 from trading.policy.table import changed
+from trading.watching.quality import Answer
 from workflows.maintenance import Maintenance
 from workflows.market_watch import MarketWatch
 from workflows.names import OUTCOME, QueueRole
@@ -30,7 +31,9 @@ async def looked(house: SequenceHouse, hour: int) -> PeriodDone:
     as_of = OPENS_AT + timedelta(hours=hour)
     done: PeriodDone = await house.client.execute_workflow(
         Maintenance.run,
-        PeriodRequest(realm=house.realm, venue=VENUE, ledger=house.ledger, accounts=(ACCOUNT,), as_of=as_of),
+        PeriodRequest(
+            realm=house.realm, venue=VENUE, ledger=house.ledger, accounts=(ACCOUNT,), usual=(SYMBOL,), as_of=as_of
+        ),
         id=f"{house.realm}/maintenance/all/{hour}",
         task_queue=house.queue(QueueRole.DECISIONS),
     )
@@ -42,6 +45,7 @@ async def test_a_traded_account_is_equal(open_house: OpenHouse) -> None:
     await house.bought()
     await looked(house, 1)
     details = await house.client.get_workflow_handle(f"{house.realm}/maintenance/all/1").describe()
+    assert [(one.name, one.last) for one in await house.store.source_scores(VENUE)] == [("http://venue", Answer.GOOD)]
     assert "PerennialOutcome" in {pair.key.name for pair in details.typed_search_attributes}
     assert await house.store.audit(house.realm, subject=ACCOUNT) == ()
 

@@ -136,6 +136,13 @@ def test_what_cannot_be_judged_is_named_with_its_reason() -> None:
     assert [(one.symbol, one.reason) for one in unwatched] == [("A/USDT", "stale_data"), ("B/USDT", "no_turnover")]
 
 
+def test_what_is_only_remembered_is_watched_and_said_to_be() -> None:
+    remembered, silent = a_snapshot("A/USDT", insufficient="remembered"), a_snapshot("B/USDT", insufficient="stranded")
+    items, unwatched = watch_list(named(remembered, silent), held=(), previous=(), limit=TOP)
+    assert [(item.symbol, item.reason) for item in items] == [("A/USDT", "remembered")]
+    assert [one.symbol for one in unwatched] == ["B/USDT"]
+
+
 @pytest.mark.parametrize(("end", "limit"), [("100", TOP), ("97.6", TOP), ("97.5", NARROW), (None, TOP)])
 def test_a_bad_day_narrows_the_list(end: str | None, limit: int) -> None:
     row = AccountNumbers(account="composite", equity_start_usd=D(100), equity_end_usd=None if end is None else D(end))

@@ -9,6 +9,7 @@ from trading.decision.codes import CODES, finding
 from trading.decision.ground import Ground
 from trading.decision.markers import instructions_in, markers_in
 from trading.decision.models import Action, Finding, Proposal
+from trading.facts.models import REMEMBERED
 from trading.money import plain
 
 PRICE_FACT = "last_price"
@@ -19,7 +20,7 @@ def check_footing(ground: Ground) -> Iterator[Finding]:
     snapshot = ground.snapshot
     because = snapshot.insufficient
     if because is not None:
-        code = because if because in CODES else "insufficient_history"
+        code = "stale_data" if because == REMEMBERED else because if because in CODES else "insufficient_history"
         yield finding(code, path="snapshot", expected="a complete, current snapshot", found=because)
     price = ground.facts.get(PRICE_FACT)
     newest = price.as_of if price is not None else max((fact.as_of for fact in snapshot.facts), default=None)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from trading.decision.models import AccountOutcome, Fusion, FusionOutcome
+from trading.facts.models import REMEMBERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ _INSUFFICIENT: Final = {
     "insufficient_history": "abstained_insufficient_history",
     "stale_data": "abstained_stale_data",
     "stranded": "abstained_stranded",
+    REMEMBERED: "abstained_stale_data",
 }
 _ENDED: Final = {
     FusionOutcome.HOLD: "held",

@@ -40,6 +40,10 @@ class Fact(Contract):
     as_of: Utc
 
 
+REMEMBERED = "remembered"
+"""No source answered: the snapshot is made of what was kept. A plan may go on from it, a decision may not (C64)."""
+
+
 class DailyCloses(Contract):
     """Closes of the newest days in a row, oldest first; the last one was known at `until`, the others a day apart."""
 
@@ -50,7 +54,7 @@ class DailyCloses(Contract):
 class MarketSnapshot(Contract):
     """All that is known of one symbol at one time. A fact that warms up is absent, never zero.
 
-    `insufficient` names why a decision must abstain (`insufficient_history`, `stale_data`, `stranded`), or is `None`.
+    `insufficient` names why a decision must abstain: `insufficient_history`, `stale_data`, `stranded`, `remembered`.
     """
 
     symbol: str

@@ -53,7 +53,8 @@ class DayNumbers(Contract):
 
 
 class WatchItem(Contract):
-    """A watched symbol. `reason` is `active`, or `held` where a position keeps it on the list."""
+    """A watched symbol. `reason` is `active`, `held` where a position keeps it on the list, or `remembered`
+    where no source answered and the numbers are those that were kept (C64)."""
 
     rank: int = Field(ge=1)
     symbol: str

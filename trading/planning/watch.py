@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
-from trading.facts.models import MarketSnapshot, RiskRegime, TrendRegime
+from trading.facts.models import REMEMBERED, MarketSnapshot, RiskRegime, TrendRegime
 from trading.money import ONE, ZERO
 from trading.planning.models import DayNumbers, Unwatched, WatchItem
 from trading.policy.gate import GatePolicy
@@ -38,14 +38,16 @@ def watch_list(
 ) -> tuple[tuple[WatchItem, ...], tuple[Unwatched, ...]]:
     """The `limit` most active symbols by turnover of 24 hours, and every held one however quiet it is.
 
-    `snapshots` are by the hash they are stored under. What cannot be decided on is left out with its reason; so is
-    what has no turnover fact. Ties are in the order of names. A held symbol that cannot be judged is reported too.
+    `snapshots` are by the hash they are stored under. What cannot be decided on is left out with its reason, and so is
+    what has no turnover fact. What is only remembered is watched all the same, and said to be. Ties are in the order of
+    names. A held symbol that cannot be judged is reported too.
     """
     known: list[tuple[Decimal, str, MarketSnapshot, str]] = []
     unwatched: list[Unwatched] = []
     for name, snapshot in snapshots.items():
         turnover = number(snapshot, "turnover_24h_usd")
-        reason = snapshot.insufficient or ("no_turnover" if turnover is None else None)
+        unusable = None if snapshot.insufficient == REMEMBERED else snapshot.insufficient
+        reason = unusable or ("no_turnover" if turnover is None else None)
         if reason is not None or turnover is None:
             unwatched.append(Unwatched(symbol=snapshot.symbol, reason=reason or "no_turnover"))
             continue
@@ -64,7 +66,7 @@ def _item(snapshot: MarketSnapshot, name: str, *, rank: int, held: bool) -> Watc
     return WatchItem(
         rank=rank,
         symbol=snapshot.symbol,
-        reason="held" if held else "active",
+        reason=REMEMBERED if snapshot.insufficient == REMEMBERED else "held" if held else "active",
         last_price=snapshot.last_price,
         turnover_24h_usd=turnover,
         change_24h=number(snapshot, "change_24h"),

@@ -48,3 +48,9 @@ def judged(quality: SourceQuality, answer: Answer) -> SourceQuality:
 def ranked(sources: Iterable[SourceQuality]) -> tuple[SourceQuality, ...]:
     """The best first; of equal ones in their stated order."""
     return tuple(sorted(sources, key=lambda one: (-one.score, one.place)))
+
+
+def sources_story(sources: Iterable[SourceQuality]) -> str:
+    """Each source with its last answer and score, in a line."""
+    told = [f"{one.name} {one.last.value if one.last else 'not asked'} ({one.score:.2f})" for one in sources]
+    return f"sources: {', '.join(told)}"

@@ -31,6 +31,7 @@ async def _status(realm: str) -> dict[str, Any]:
     stack = attach(settings.home)
     async with records(settings) as store:
         recorded = await read_status(store, realm or settings.realm)
+        sources = await store.source_scores(settings.venue_row.venue)
     return {
         "profile": settings.profile.value,
         "realm": realm or settings.realm,
@@ -38,6 +39,10 @@ async def _status(realm: str) -> dict[str, Any]:
         "web_ui": stack.temporal_ui if stack else None,
         "parts": dict(stack.pids) if stack else {},
         **recorded,
+        "sources": [
+            {"name": one.name, "score": one.score, "last": one.last.value if one.last else None, "answers": one.answers}
+            for one in sources
+        ],
     }
 
 

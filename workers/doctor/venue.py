@@ -67,17 +67,37 @@ async def _sources(settings: Settings, address: str) -> Check:
     from workers.runtime.wiring import open_market
 
     market = open_market(site_of(settings, roles=(), venue_url=address))
+    kept = await _kept_scores(settings)
     try:
         found = await market.check(DEFAULT_SYMBOLS[0], as_of=await market.market_time())
     except MarketUnavailable as silent:
         return failed("exchange.sources", f"no source says what time it is: {silent}", fix="perennial doctor")
     finally:
         await market.aclose()
-    return sources_check(found)
+    return sources_check(found, kept=kept)
 
 
-def sources_check(found: Sequence[SourceQuality]) -> Check:
-    """Whether a source of market data answers in time with new candles; the others are named."""
+async def _kept_scores(settings: Settings) -> tuple[SourceQuality, ...]:
+    """What the workers found; nothing where there is no database yet."""
+    from activities.store.open import open_store
+    from activities.store.ports.faults import StoreUnavailable
+
+    store = await open_store(settings.database)
+    try:
+        return await store.source_scores(settings.venue_row.venue)
+    except StoreUnavailable:
+        return ()
+    finally:
+        await store.aclose()
+
+
+def sources_check(found: Sequence[SourceQuality], *, kept: Sequence[SourceQuality] = ()) -> Check:
+    """Whether a source of market data answers in time with new candles; the others are named.
+
+    `kept` are the scores that workers gave: of a source that they know, theirs is shown.
+    """
+    known = {one.name: one.score for one in kept}
+    found = [one.model_copy(update={"score": known.get(one.name, one.score)}) for one in found]
     shown = ", ".join(f"{one.name} {one.last.value if one.last else 'refused'} ({one.score:.2f})" for one in found)
     if any(one.last is Answer.GOOD for one in found):
         return passed("exchange.sources", shown)

@@ -326,9 +326,20 @@ ROWS: tuple[Capability, ...] = (
         "integration/test_market_binance.py",
         "streams; the watch list is part of a day's plan",
     ),
-    _later(64, "Rating and failover of sources"),
+    _built(
+        64,
+        "Sources rated together, left within five seconds, checked every hour; candles kept for seven days",
+        "activities/market/failover.py",
+        "integration/test_market_memory.py",
+    ),
     _later(65, "Sentiment, news and events"),
-    _later(66, "Anomalies"),
+    _part(
+        66,
+        "Anomalies of price, volume and regime",
+        "trading/watching/anomalies.py",
+        "unit/test_watching.py",
+        "macro anomalies",
+    ),
     _built(
         67,
         "Indicators and structure as facts, each known at its time",

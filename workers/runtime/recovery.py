@@ -77,7 +77,7 @@ async def stay_protected(client: Client, site: Site) -> None:
     """
     while True:
         await keep_protected(client, site)
-        if "-" in site.realm:
+        if site.is_trial:
             return
         await asyncio.sleep(LOOK_EVERY_S)
 
@@ -135,7 +135,7 @@ async def _recover_watch(client: Client, store: Store, site: Site) -> tuple[str,
 
     A trial's watch is its campaign's. A realm without a plan may be a single decision's: it starts nothing by itself.
     """
-    found = None if "-" in site.realm else await store.day_plan_in_force(site.realm, as_of=None)
+    found = None if site.is_trial else await store.day_plan_in_force(site.realm, as_of=None)
     if found is None:
         return ()
     accounts = tuple(part.account for part in found.plan.plans)

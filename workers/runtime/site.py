@@ -75,6 +75,11 @@ class Site:
     hours: MarketHours = field(default_factory=MarketHours)
     usual: tuple[str, ...] = ()
 
+    @property
+    def is_trial(self) -> bool:
+        """Whether the realm ends with its run: a lasting one has the name of its profile."""
+        return "-" in self.realm
+
 
 def chosen_roles(text: str) -> tuple[QueueRole, ...]:
     """Roles from comma-separated text; empty means all. Raises `ValueError` that names the allowed ones."""

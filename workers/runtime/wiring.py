@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from activities.market.failover import RankedSources
     from activities.models.port import ChatModel
     from activities.store.open import Store
+    from activities.store.ports.market import SourceScores
 
 Activity = Callable[..., Any]
 
@@ -114,19 +115,25 @@ async def _models(site: Site, store: Store, closing: contextlib.AsyncExitStack) 
 
 async def _market(site: Site, store: Store, closing: contextlib.AsyncExitStack) -> Room:
     from activities.market.calls import MarketCalls
+    from activities.market.checking import SourceCalls
+    from activities.market.remembering import RememberedMarket, RememberingMarket
     from activities.market.watching import MarketWatchCalls
     from activities.planning.binance_listing import BinanceListing
     from activities.planning.surveying import SurveyCalls
 
-    source = open_market(site)
-    closing.push_async_callback(source.aclose)
+    ranked = open_market(site, scores=None if site.is_trial else store)
+    closing.push_async_callback(ranked.aclose)
+    # In a trial nothing is remembered: its market is replayed, and its source is this machine's own.
+    remembered = RememberedMarket(store, venue=site.venue, base_timeframe=site.base_timeframe)
+    source = ranked if site.is_trial else RememberingMarket(ranked, store)
     listing = BinanceListing(venue=site.venue, base_url=site.venue_url, market_time_is_replayed=site.market_is_replayed)
     closing.push_async_callback(listing.aclose)
     return Room(
         role=QueueRole.MARKET,
         queue=task_queue(site.realm, QueueRole.MARKET),
         activities=[
-            *_activities_of(MarketCalls(source, store)),
+            *_activities_of(MarketCalls(source, store, remembered=None if site.is_trial else remembered)),
+            *_activities_of(SourceCalls(source)),
             *_activities_of(MarketWatchCalls(source)),
             *_activities_of(SurveyCalls(listing)),
         ],
@@ -183,8 +190,8 @@ _BUILDERS = {
 }
 
 
-def open_market(site: Site) -> RankedSources:
-    """The venue's market data over all its sources, the venue's own address first."""
+def open_market(site: Site, *, scores: SourceScores | None = None) -> RankedSources:
+    """The venue's market data over all its sources, the venue's own address first; `scores` are shared with others."""
     from activities.market.binance import BinanceMarketData
     from activities.market.failover import RankedSources
 
@@ -200,7 +207,8 @@ def open_market(site: Site) -> RankedSources:
                 ),
             )
             for address in dict.fromkeys((site.venue_url, *site.market_urls))
-        ]
+        ],
+        scores=scores,
     )
 
 

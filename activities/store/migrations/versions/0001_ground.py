@@ -119,6 +119,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("realm", "decision_id", "account", "request_id", name=op.f("pk_gate_answers")),
     )
     op.create_table(
+        "market_candles",
+        sa.Column("venue", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("timeframe", sa.Text(), nullable=False),
+        sa.Column("newest_close", UtcTime(), nullable=False),
+        sa.Column("candles", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("venue", "symbol", "timeframe", name=op.f("pk_market_candles")),
+    )
+    op.create_table(
+        "market_sources",
+        sa.Column("venue", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("score", Exact(), nullable=False),
+        sa.Column("answers", sa.Text(), nullable=False),
+        sa.Column("last", sa.Text(), nullable=False),
+        sa.Column("judged_at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("venue", "name", name=op.f("pk_market_sources")),
+    )
+    op.create_table(
         "marks",
         sa.Column("realm", sa.Text(), nullable=False),
         sa.Column("account", sa.Text(), nullable=False),
@@ -581,6 +601,8 @@ def downgrade() -> None:
     op.drop_table("orders")
     op.drop_table("model_calls")
     op.drop_table("marks")
+    op.drop_table("market_sources")
+    op.drop_table("market_candles")
     op.drop_table("gate_answers")
     op.drop_table("equity")
     op.drop_index(op.f("ix_decisions_realm_trend_regime_as_of"), table_name="decisions")
