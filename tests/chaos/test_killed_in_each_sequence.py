@@ -16,8 +16,11 @@ SEQUENCES = (
     "WeeklyEvolution",
     "MonthlyReflection",
     "QuarterlyReflection",
+    "MarketWatch",
+    "AccountDesk",
 )
-"""Each of them is in flight when it is hit. Watch, desks and the campaign run all the time: every kill hits them."""
+"""Each of them is in flight when it is hit. Watch and desks always run: they are hit in a workflow task of theirs while
+decisions run."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Workers, the exchange and Temporal are killed with SIGKILL in the middle of orders: the result is the same."""
+"""Workers, the exchange and Temporal are killed with SIGKILL, or sleep for a while: the result is the same."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 LONG = os.environ.get("PERENNIAL_TEST_LONG") == "1"
 SEEDS = range(1, 21) if LONG else (1,)
 WORKER_KILLS = 12 if LONG else 5
+FROZEN = ("worker", "exchange")
+"""Each sleeps once (a paused machine, a stuck disk) and goes on with what it had in its hands."""
 
 
 @pytest.fixture(scope="module", params=SEEDS, ids=lambda seed: f"seed {seed}")
@@ -21,6 +23,9 @@ def killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         kills=WORKER_KILLS,
         exchange_kills=1,
         temporal_kills=1,
+        freezes=len(FROZEN),
+        freeze_targets=FROZEN,
+        freeze_s=4.0,
         kill_seed=request.param,
     )
 
@@ -33,8 +38,9 @@ def test_the_campaign_trades_enough_to_be_disturbed(undisturbed: Ended) -> None:
     assert undisturbed.exits_sent_with_an_entry() >= 2, "order lists are part of what is disturbed"
 
 
-def test_kills_change_no_row(undisturbed: Ended, killed: Ended) -> None:
+def test_kills_and_freezes_change_no_row(undisturbed: Ended, killed: Ended) -> None:
     assert killed.summary["kills"] == WORKER_KILLS + 2, killed.said
+    assert killed.summary["freezes"] == len(FROZEN), killed.said
     assert killed.outcome.differences == []
     compared = ("decisions", "orders", "fills", "model_calls", "equity_end_usd", "max_drawdown")
     assert {key: killed.summary[key] for key in compared} == {key: undisturbed.summary[key] for key in compared}

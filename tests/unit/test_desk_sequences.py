@@ -1,11 +1,13 @@
 """Whole lives of an account: proposals, fills, cancels, restarts, breakers, people and price paths. No limit breaks.
 
-The model venue fills what was permitted at the price of the time; the desk's pure steps and the ledger's position are
-led beside it and must agree with it after each step.
+The model venue fills what was permitted at the price of the time, alone or as a list with its exits, which sell when
+the price meets them; the desk's pure steps and the ledger's position are led beside it and must agree with it after
+each step.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -26,8 +28,19 @@ from trading.risk.models import Exposure, GateRequest, Holding, Mode, Permit
 START = datetime(2020, 3, 12, tzinfo=UTC)
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
 FEE = Decimal("0.001")
+STEP = Decimal("0.00000001")
 POLICY = changed(Policy(), max_entries_per_day=1000, bootstrap_trades=0)
 CAPITAL = Decimal(10_000)
+
+
+@dataclass(frozen=True)
+class Exits:
+    """Stop and target that came with an entry: one of them sells the quantity, and ends the other."""
+
+    symbol: str
+    quantity: Decimal
+    stop_price: Decimal
+    target_price: Decimal
 
 
 class AccountLife(RuleBasedStateMachine):
@@ -41,6 +54,7 @@ class AccountLife(RuleBasedStateMachine):
         self.venue: dict[str, Decimal] = dict.fromkeys(SYMBOLS, Decimal(0))
         self.ledger = {symbol: Position(account="composite", symbol=symbol) for symbol in SYMBOLS}
         self.resting: list[Permit] = []
+        self.exits: list[Exits] = []
         self.asked = 0
         self.trades = 0
         self.exposure = Exposure(
@@ -103,9 +117,26 @@ class AccountLife(RuleBasedStateMachine):
         self._read_the_ledger()
         self.exposure = desk.release(desk.release(self.exposure, permit.id), permit.id)
 
+    @rule(fills=st.booleans(), place=st.integers(0, 50))
+    def end_a_list(self, fills: bool, place: int) -> None:
+        """It filled whole and its exits rest, or it did not fill at all; they need no permit and outlive a halt."""
+        if not self.resting:
+            return
+        permit = self.resting.pop(place % len(self.resting))
+        if fills and permit.epoch >= self.exposure.epoch and self.exposure.mode is not Mode.HALTED:
+            before = self.venue[permit.symbol]
+            self._trade(permit.symbol, Side.BUY, permit.quantity)
+            brought = (self.venue[permit.symbol] - before).quantize(STEP, rounding="ROUND_DOWN")
+            price = self.prices[permit.symbol]
+            self.exits.append(Exits(permit.symbol, brought, price * Decimal("0.98"), price * Decimal("1.04")))
+        self._read_the_ledger()
+        self.exposure = desk.release(self.exposure, permit.id)
+
     @rule(symbol=st.sampled_from(SYMBOLS), share=st.integers(1, 100))
     def sell(self, symbol: str, share: int) -> None:
+        """A decision sells: what the exits of lists lock is freed first, as the guard does it."""
         if self.venue[symbol] > 0:
+            self.exits = [one for one in self.exits if one.symbol != symbol]
             self._trade(symbol, Side.SELL, self.venue[symbol] * share / 100)
             self._read_the_ledger()
 
@@ -113,6 +144,15 @@ class AccountLife(RuleBasedStateMachine):
     def market_moves(self, symbol: str, move: int, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
         self.prices[symbol] *= 1 + Decimal(move) / 100
+        met = [one for one in self.exits if one.symbol == symbol and self._meets(one)]
+        self.exits = [one for one in self.exits if one not in met]
+        for one in met:
+            self._trade(symbol, Side.SELL, one.quantity)
+        if met:
+            self._read_the_ledger()
+
+    def _meets(self, exits: Exits) -> bool:
+        return not exits.stop_price < self.prices[exits.symbol] < exits.target_price
 
     @rule(symbol=st.sampled_from([None, *SYMBOLS]), number=st.integers(1, 4))
     def breaker(self, symbol: str | None, number: int) -> None:
@@ -158,6 +198,12 @@ class AccountLife(RuleBasedStateMachine):
     def ledger_is_venue(self) -> None:
         for symbol in SYMBOLS:
             assert self.ledger[symbol].quantity == self.venue[symbol]
+
+    @invariant()
+    def exits_sell_what_is_held(self) -> None:
+        for symbol in SYMBOLS:
+            locked = sum((one.quantity for one in self.exits if one.symbol == symbol), Decimal(0))
+            assert locked <= self.venue[symbol]
 
     @invariant()
     def promises_are_of_orders_that_live(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import time
 from collections.abc import Awaitable, Callable
@@ -18,12 +17,11 @@ from workers.stack.home import Home
 from workers.stack.house import VENUE, House, HouseSpec, MarketSource, house
 from workers.trials.cpu import CpuTimes
 from workers.trials.knowledge import knows_period
+from workers.trials.observing import ended, progress_of, raise_for_failures, types_that_run
 from workers.trials.striking import WORKER, Ambush, Striking, plan
 
 if TYPE_CHECKING:
-    from temporalio.client import WorkflowHandle
-
-    from workflows.protocol import CampaignProgress, CampaignRequest, CampaignResult
+    from workflows.protocol import CampaignRequest, CampaignResult
 
 CAPITAL_USD = Decimal(1_000_000)
 POLL_S = 1.0
@@ -174,23 +172,23 @@ async def _run(
         seed=spec.kill_seed,
     )
     striking = Striking(
-        running.stack, strikes, workers=running.worker_names, alive=functools.partial(_progress, handle)
+        running.stack, strikes, workers=running.worker_names, alive=functools.partial(progress_of, handle)
     )
     ambush = Ambush(
         running.stack,
         spec.kills_during,
         workers=running.worker_names,
-        running=functools.partial(_types_that_run, running, spec.kills_during),
+        running=functools.partial(types_that_run, running.client, spec.kills_during),
     )
-    result, waiting = asyncio.create_task(_ended(handle)), asyncio.create_task(ambush.wait())
+    result, waiting = asyncio.create_task(ended(handle)), asyncio.create_task(ambush.wait())
     try:
         while not result.done():
             await asyncio.wait([result], timeout=POLL_S)
             cpu.look(running.stack.pids)
             if failure := running.stack.first_failure():
                 raise RuntimeError(failure)
-            await _raise_for_failures(running)
-            seen = await _progress(handle)
+            await raise_for_failures(running.client)
+            seen = await progress_of(handle)
             if seen is None or result.done():
                 continue
             progress(seen.fraction, f"{seen.now:%Y-%m-%d %H:%M} {seen.decisions} decisions")
@@ -204,61 +202,6 @@ async def _run(
         waiting.cancel()
         await striking.end()
         result.cancel()
-
-
-async def _ended(handle: WorkflowHandle[Any, CampaignResult]) -> CampaignResult:
-    """The campaign's result, waited for through restarts of the Temporal server too."""
-    from temporalio.service import RPCError, RPCStatusCode
-
-    cut_off = {
-        RPCStatusCode.UNAVAILABLE,
-        RPCStatusCode.UNKNOWN,  # a connection that breaks in the middle of an answer
-        RPCStatusCode.CANCELLED,
-        RPCStatusCode.DEADLINE_EXCEEDED,
-    }
-    while True:
-        try:
-            return await handle.result()
-        except RPCError as error:
-            if error.status not in cut_off:
-                raise
-            await asyncio.sleep(POLL_S)
-
-
-async def _raise_for_failures(running: House) -> None:
-    """A workflow that failed answers no tick, and its campaign would wait for ever: say which one, and stop."""
-    from temporalio.service import RPCError
-
-    with contextlib.suppress(RPCError):
-        async for failed in running.client.list_workflows('ExecutionStatus = "Failed"', limit=1):
-            raise RuntimeError(f"workflow {failed.id} failed: its history says why; the campaign was stopped")
-
-
-async def _types_that_run(running: House, types: tuple[str, ...]) -> frozenset[str]:
-    """Of these workflow types, those of which one runs now; none while the service is away."""
-    from temporalio.service import RPCError
-
-    named = ", ".join(f"'{name}'" for name in types)
-    query = f"ExecutionStatus = 'Running' AND WorkflowType IN ({named})"
-    try:
-        return frozenset([found.workflow_type async for found in running.client.list_workflows(query)])
-    except RPCError:
-        return frozenset()
-
-
-async def _progress(handle: Any) -> CampaignProgress | None:
-    """Where the campaign is, or nothing while the worker that knows is down."""
-    from temporalio.client import WorkflowQueryFailedError
-    from temporalio.service import RPCError
-
-    from workflows.replay_campaign import ReplayCampaign
-
-    try:
-        async with asyncio.timeout(3):
-            seen: CampaignProgress = await handle.query(ReplayCampaign.progress)
-            return seen
-    except (RPCError, WorkflowQueryFailedError, TimeoutError):
-        return None
 
 
 async def _request(running: House, spec: CampaignSpec, realm: str) -> CampaignRequest:

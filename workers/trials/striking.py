@@ -18,7 +18,7 @@ WORKER, EXCHANGE, TEMPORAL, DATABASE = "worker", "exchange", "temporal", "databa
 SPREAD_S = 1.0
 """A strike falls somewhere within this time after its share of the run was seen to be done."""
 
-ALONE_SHARE = 0.75
+ALONE_SHARE = 0.5
 AMBUSH_POLL_S = 0.03
 """A review of a quiet day runs for a tenth of a second: whoever looks less often misses it."""
 
