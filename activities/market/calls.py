@@ -24,6 +24,7 @@ from activities.market.port import (
     Observed,
     ObserveRequest,
 )
+from activities.models.texts import StoredTexts
 from activities.store.ports.blobs import Blobs
 from activities.store.ports.reviews import PriceWish
 from trading.candle_quality import CandleDataError
@@ -98,6 +99,7 @@ class MarketCalls:
         self._source = source
         self._remembered = remembered
         self._blobs = blobs
+        self._texts = StoredTexts(blobs)
         self._observer: Observer = observer or importlib.import_module("activities.market.observing").snapshot_of
 
     @activity.defn
@@ -182,7 +184,9 @@ class MarketCalls:
         return snapshot.model_copy(update={"insufficient": REMEMBERED})
 
     async def _keep(self, snapshot: MarketSnapshot) -> str:
-        return await self._blobs.put(canonical_json(snapshot), media_type="application/json")
+        name = await self._blobs.put(canonical_json(snapshot), media_type="application/json")
+        self._texts.learn_snapshot(name, snapshot)
+        return name
 
     @activity.defn
     async def load_closes(self, request: ClosesRequest) -> ClosesRef:

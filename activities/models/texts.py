@@ -44,6 +44,10 @@ class StoredTexts:
     async def snapshot(self, hash_: str) -> MarketSnapshot:
         return await self._read("snapshot", hash_, MarketSnapshot.model_validate_json)
 
+    def learn_snapshot(self, hash_: str, snapshot: MarketSnapshot) -> None:
+        """To be told once the snapshot's text is stored: who observed it here need not read it again."""
+        self._keep("snapshot", hash_, snapshot)
+
     async def recall(self, hash_: str | None) -> Recall | None:
         return None if hash_ is None else await self._read("recall", hash_, Recall.model_validate_json)
 
@@ -60,12 +64,16 @@ class StoredTexts:
         if hash_ not in kept:
             text = await self._text(what, hash_)
             with readable(what, hash_):
-                kept[hash_] = parse(text)
+                self._keep(what, hash_, parse(text))
         found: T = kept[hash_]
         kept.move_to_end(hash_)
+        return found
+
+    def _keep(self, what: str, hash_: str, read: object) -> None:
+        kept = self._kept[what]
+        kept[hash_] = read
         if len(kept) > KEPT[what]:
             kept.popitem(last=False)
-        return found
 
     async def _text(self, what: str, hash_: str) -> str:
         try:

@@ -266,7 +266,26 @@ def test_fact_ids_are_unique_and_the_snapshot_survives_its_own_json() -> None:
     snapshot = seen(book=book_top(as_of=end_of(MARKET)), position=position_view())
 
     assert len(snapshot.by_id()) == len(snapshot.facts)
-    assert MarketSnapshot.model_validate_json(canonical_json(snapshot)) == snapshot
+    assert repr(MarketSnapshot.model_validate_json(canonical_json(snapshot))) == repr(snapshot), (
+        "to the digit: who observed it goes on with its own, another worker with what it reads"
+    )
+
+
+def test_what_is_remembered_of_coarser_candles_is_never_that_of_others() -> None:
+    at = end_of(MARKET)
+    daily = resample(MARKET, "1d").series
+    other = CandleSeries(
+        daily.symbol, "1d", (*daily.candles[:-1], daily.candles[-1]._replace(close=daily.candles[-1].low))
+    )
+
+    def told(coarser: CandleSeries) -> dict[str, object]:
+        snapshot = observe(MARKET, as_of=at, venue="simulated", book=None, position=None, coarser=(coarser,))
+        return {fact.id: fact.value for fact in snapshot.facts if fact.id.endswith("@1d")}
+
+    first, second = told(daily), told(other)
+
+    assert first["rsi_14@1d"] != second["rsi_14@1d"]
+    assert told(daily) == first
 
 
 @pytest.mark.parametrize("module", ["trading.facts.models", "trading.generator", "activities.market.calls"])

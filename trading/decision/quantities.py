@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 HUNDRED = Decimal(100)
@@ -40,8 +41,16 @@ class Quantity:
         return not self.is_percent and self.step >= 1 and self.value == self.value.to_integral_value()
 
 
-def quantities(text: str) -> Iterator[Quantity]:
-    """Every number written in `text`, in order; digits inside names (`rsi_14@1h`, `4h`) are none."""
+@lru_cache(maxsize=1024)
+def quantities(text: str) -> tuple[Quantity, ...]:
+    """Every number written in `text`, in order; digits inside names (`rsi_14@1h`, `4h`) are none.
+
+    Both models of a decision are held against the same memories, and the next decision against most of them again.
+    """
+    return tuple(_quantities(text))
+
+
+def _quantities(text: str) -> Iterator[Quantity]:
     for match in NUMBER.finditer(text):
         digits = match["digits"].replace(",", "")
         number = Decimal(digits)
@@ -85,9 +94,10 @@ def is_near(stated: Quantity, actual: Decimal, *, tolerance: Decimal) -> bool:
 
     A rounding counts from two significant digits on: 0.012 stands for 0.0123, 0.3 does not stand for 0.26.
     """
-    if abs(stated.value - actual) <= max(abs(actual) * tolerance, NEAR_ZERO):
+    apart = abs(stated.value - actual)
+    if apart <= max(abs(actual) * tolerance, NEAR_ZERO):
         return True
-    return stated.digits >= MIN_DIGITS_TO_ROUND and abs(stated.value - actual) <= stated.step / 2
+    return stated.digits >= MIN_DIGITS_TO_ROUND and apart <= stated.step / 2
 
 
 def difference(stated: Quantity, actual: Decimal, *, tolerance: Decimal, unit: str) -> Difference:

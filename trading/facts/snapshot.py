@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from trading.candle_quality import CandleDataError, gaps_in
-from trading.candles import CandleSeries, coarser_timeframes, resample
+from trading.candles import Candle, CandleSeries, coarser_timeframes, resample
 from trading.decision.models import PositionView
 from trading.facts.bars import Bars, bars_of, shortened
 from trading.facts.catalogue import DAY_FACTS, TIMEFRAME_FACTS, WINDOW_BARS, FactGroup, columns
@@ -106,8 +107,27 @@ def _candle_facts(frames: Sequence[CandleSeries], last_price: Decimal) -> list[F
     base = bars_of(frames[0])
     facts = [Fact(id="last_price", name="last_price", value=last_price, unit="USD", as_of=_known_at(base))]
     facts += _last_elements(base, DAY_FACTS, suffix="")
-    for frame, bars in zip(frames, [base, *map(bars_of, frames[1:])], strict=True):
-        facts += _last_elements(bars, TIMEFRAME_FACTS, suffix=f"@{frame.timeframe}")
+    facts += _last_elements(base, TIMEFRAME_FACTS, suffix=f"@{frames[0].timeframe}")
+    for frame in frames[1:]:
+        facts += _coarse_facts(frame)
+    return facts
+
+
+_COARSE: OrderedDict[tuple[str, str], tuple[tuple[Candle, ...], tuple[Fact, ...]]] = OrderedDict()
+_COARSE_KEPT = 256
+
+
+def _coarse_facts(frame: CandleSeries) -> tuple[Fact, ...]:
+    """The facts of one coarser timeframe. They stand until its next candle closes, through many observations: those of
+    the newest candles asked about are remembered. Equal candles are mostly the same objects, so comparing is quick."""
+    key = (frame.symbol, frame.timeframe)
+    known = _COARSE.get(key)
+    if known is not None and known[0] == frame.candles:
+        return known[1]
+    facts = tuple(_last_elements(bars_of(frame), TIMEFRAME_FACTS, suffix=f"@{frame.timeframe}"))
+    _COARSE[key] = (frame.candles, facts)
+    if len(_COARSE) > _COARSE_KEPT:
+        _COARSE.popitem(last=False)
     return facts
 
 
