@@ -20,7 +20,7 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from fakes.sequence_house import migrated_database, sequence_house  # noqa: E402
-from recordings import days, decisions, desks, evolution, executions, guards, reflections, reviews  # noqa: E402
+from recordings import days, decisions, desks, evolution, executions, guards, reflections, reviews, watches  # noqa: E402
 from recordings.path import RecordedPath  # noqa: E402
 from temporalio.client import Client  # noqa: E402
 
@@ -32,7 +32,7 @@ from workers.stack.temporal_admin import type_names  # noqa: E402
 from workflows.names import SEARCH_ATTRIBUTES  # noqa: E402
 
 NAMESPACE = "histories"
-RECORDINGS = (evolution, reflections, days, reviews, decisions, executions, guards, desks)
+RECORDINGS = (evolution, reflections, days, watches, reviews, decisions, executions, guards, desks)
 
 
 async def record(names: list[str]) -> None:

@@ -37,6 +37,9 @@ CALLS = {
     "planning-two-symbols": ("survey_market", "period_state", "observe_markets", "make_plan"),
     "campaign-two-days": None,
     "watch-session": ("watchlist", "watchlist"),
+    "watch-replan": ("watchlist", "watchlist", "off_course", "watchlist"),
+    "watch-crash": ("watchlist",),
+    "maintenance-hour": ("value_accounts", "reconcile", "check_sources"),
     "decision-abstained": (*CORRECTED, "finish_decision"),
     "decision-corrected": (*CORRECTED, *GATED),
     "decision-held": (*ASKED, "finish_decision"),
@@ -103,16 +106,20 @@ LIMITS = {
     "advance_clock": {"startToCloseTimeout": "300s", "heartbeatTimeout": "2s"},
     "mark_accounts": {"startToCloseTimeout": "300s", "heartbeatTimeout": "2s"},
     "reconcile": {"startToCloseTimeout": "300s", "heartbeatTimeout": "2s"},
+    "value_accounts": {"startToCloseTimeout": "120s", "heartbeatTimeout": "2s"},
+    "check_sources": {"startToCloseTimeout": "60s", "heartbeatTimeout": "2s"},
     "evolve": {"startToCloseTimeout": "1800s", "heartbeatTimeout": "10s"},
 }
 """Of calls in a campaign or under a coordinator: none has a deadline over all attempts, so time decides nothing."""
 
-LIVE = {"decision-modified"}
+LIVE = {"decision-modified", "maintenance-hour"}
 """Recorded in real time, where what asks the market or a model has a deadline over all attempts."""
 
 LIVE_LIMITS = {
     "observe_market": {"scheduleToCloseTimeout": "120s"},
     "propose": {"scheduleToCloseTimeout": "300s"},
+    "value_accounts": {"scheduleToCloseTimeout": "300s"},
+    "check_sources": {"scheduleToCloseTimeout": "120s"},
 }
 
 ROOMS = {
@@ -127,6 +134,8 @@ ROOMS = {
     "ask": "calls",
     **dict.fromkeys(("quote", "place_order", "cancel_order", "sync_order"), "exchange-simulated"),
     **dict.fromkeys(("open_accounts", "advance_clock", "mark_accounts", "reconcile"), "exchange-simulated"),
+    "value_accounts": "exchange-simulated",
+    "check_sources": "market",
 }
 
 

@@ -158,21 +158,27 @@ def _readable(outcome: CampaignOutcome) -> str:
     )
     return "\n".join(
         (
-            f"{s['days']} days, {s['decisions']} decisions ({s['abstentions']} abstentions), "
-            f"{s['orders']} orders, {s['fills']} fills, {s['model_calls']} model calls",
-            f"{s['daily_plans']} daily plans, {s['daily_reviews']} reviews, "
-            f"{s['weekly_evolutions']} weekly evolutions, "
-            f"{s['monthly_reflections']} monthly and {s['quarterly_reflections']} quarterly reflections",
+            f"{_counted(s['days'], 'day')}, {_counted(s['decisions'], 'decision')} "
+            f"({_counted(s['abstentions'], 'abstention')}), {_counted(s['orders'], 'order')}, "
+            f"{_counted(s['fills'], 'fill')}, {_counted(s['model_calls'], 'model call')}",
+            f"{_counted(s['daily_plans'], 'daily plan')}, {_counted(s['daily_reviews'], 'review')}, "
+            f"{_counted(s['weekly_evolutions'], 'weekly evolution')}, "
+            f"{_counted(s['monthly_reflections'], 'monthly reflection')}, "
+            f"{_counted(s['quarterly_reflections'], 'quarterly reflection')}",
             f"equity {_money(s['equity_start_usd'])} to {_money(s['equity_end_usd'])} USD, "
             f"greatest drawdown {Decimal(str(s['max_drawdown'])) * 100:.2f} %; "
             f"buy and hold {_money(s['buy_and_hold_usd'])} USD",
             *([KNOWN] if s["model_knows_period"] else []),
             f"workers killed on the way: {s['kills']}",
-            f"{verdict}: {s['orders_checked']} orders and {s['fills_checked']} fills compared",
+            f"{verdict}: {_counted(s['orders_checked'], 'order')} and {_counted(s['fills_checked'], 'fill')} compared",
             f"digest {s['digest']}",
             f"{s['wall_s']} s in all, {s['ready_s']} s of it to start Temporal, exchange and worker",
         )
     )
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _money(text: str) -> str:
