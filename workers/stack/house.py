@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 VENUE = "simulated"
 
+WORKER_READY_S = 90.0
+"""On a busy machine a worker needs a minute to start; one that is ended and started anew for it needs longer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketSource:
@@ -248,5 +251,6 @@ def _worker(number: int, roles: str, spec: HouseSpec, *, venue_url: str, databas
         name=f"worker-{number}",
         argv=python_part(*words),
         ready=http_ok(port),
+        ready_timeout_s=WORKER_READY_S,
         env={"PERENNIAL_DATABASE_URL": database_url},
     )
