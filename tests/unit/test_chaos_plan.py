@@ -29,6 +29,7 @@ from workers.trials.chaos import (
     percentiles,
     plan_of,
     rounds_of,
+    run_chaos,
 )
 from workers.trials.fault_proxy import read_plan
 from workers.trials.venue_records import VenueRecords, read_venue
@@ -69,6 +70,31 @@ def test_every_other_round_rests_its_entries_instead_of_taking() -> None:
 def test_another_policy_is_another_history() -> None:
     sliced = replace(OVER, policy=(("slice_most", "3"),))
     assert len({OVER.identity, sliced.identity, replace(OVER, policy=()).identity}) == 2
+
+
+@pytest.mark.parametrize(
+    ("late", "planned"),
+    [
+        pytest.param([0, 0], [20, 20], id="every kill hit"),
+        pytest.param([0, 1, 0], [20, 20, 1], id="one came after the end of its round"),
+        pytest.param([5, 3, 2, 0], [20, 20, 8, 2], id="so did one of the round that made up for them"),
+        pytest.param([20, 20, 20, 20, 20], [20, 20, 20, 20, 20], id="a market that is over too soon is given up"),
+    ],
+)
+async def test_kills_that_came_too_late_are_made_up_for(
+    late: list[int], planned: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[int] = []
+
+    async def run_round(each: CampaignSpec, tally: Tally, **_: Any) -> None:
+        kills = each.kills + each.exchange_kills + each.temporal_kills + each.database_kills
+        tally.counts["kills"] += kills - late[len(ran)]
+        ran.append(kills)
+
+    monkeypatch.setattr("workers.trials.chaos._run_round", run_round)
+    tally = await run_chaos(spec(40), env={}, announce=lambda _: None, progress=lambda *_: None)
+    assert ran == planned
+    assert tally.counts["kills"] == 40 - sum(late) + sum(ran[2:])
 
 
 @pytest.mark.parametrize("name", sorted(REQUEST_FAULTS))

@@ -24,7 +24,9 @@ MARKET_SEED = 2
 MARKET_DAYS = 28
 CRASH_DAY = 24
 TRADED_FROM = timedelta(days=22, hours=12)
-TRADED = timedelta(days=2, hours=12)
+TRADED = timedelta(days=2, hours=4)
+"""To the crash's afternoon. Once it has begun nothing is bought any more: strikes after that would hit little."""
+
 SYMBOLS = ("ADA/USDT", "BNB/USDT", "BTC/USDT", "ETH/USDT")
 ACCOUNTS = ("aggressive", "composite", "conservative")
 POLICY = (("slice_volume_fraction", "0.0006"), ("slice_most", "3"), ("slice_window_s", "1800"))

@@ -145,7 +145,9 @@ async def house(
                 for number, roles in enumerate(spec.worker_roles, start=1)
             ]
         )
-        await asyncio.gather(starting, make_current(client, deployment=DEPLOYMENT, build_id=LOCAL_BUILD))
+        await asyncio.gather(
+            starting, make_current(client, deployment=DEPLOYMENT, build_id=LOCAL_BUILD, timeout_s=WORKER_READY_S)
+        )
         yield House(stack, client, spec, database_url, venue_url, proxy_url)
 
 
