@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from workers.stack.kept import PartError
 from workers.stack.stack import Stack
 
 WORKER, EXCHANGE, TEMPORAL, DATABASE = "worker", "exchange", "temporal", "database"
@@ -111,11 +112,10 @@ class Ambush:
         while self.waiting:
             met = await self._running()
             found = next((kind for kind in self.waiting if kind in met), None)
-            if found is None or not self._stack.pids.keys() >= set(self._workers):
+            are_up = self._stack.pids.keys() >= set(self._workers)
+            if found is None or not are_up or not _hit(self._stack, self._workers):
                 await asyncio.sleep(AMBUSH_POLL_S)
                 continue
-            for worker in self._workers:
-                self._stack.kill(worker)
             self.waiting.remove(found)
             self.struck.append(found)
             await asyncio.sleep(RECOVERY_S)
@@ -155,13 +155,16 @@ class Striking:
             names = self._hit_by(strike)
             if not self._stack.pids.keys() >= set(names):
                 break
-            self._left.pop(0)
             if strike.freeze_s is None:
-                await self._kill(names, alone=strike.alone)
-                done.append(f"{' and '.join(names)} killed with SIGKILL")
+                hit = await self._kill(names, alone=strike.alone)
+                what = "killed with SIGKILL"
             else:
-                await self._freeze(names, strike.freeze_s)
-                done.append(f"{' and '.join(names)} frozen for {strike.freeze_s:g} s")
+                hit = await self._freeze(names, strike.freeze_s)
+                what = f"frozen for {strike.freeze_s:g} s"
+            if not hit:
+                break
+            self._left.pop(0)
+            done.append(f"{' and '.join(hit)} {what}")
         return done
 
     def _hit_by(self, strike: Strike) -> tuple[str, ...]:
@@ -181,27 +184,42 @@ class Striking:
     def _recovering(self) -> bool:
         return self._recovery is not None and not self._recovery.done()
 
-    async def _kill(self, names: Sequence[str], *, alone: bool) -> None:
+    async def _kill(self, names: Sequence[str], *, alone: bool) -> tuple[str, ...]:
         before = await self._alive()
-        for name in names:
-            self._stack.kill(name)
+        hit = _hit(self._stack, names)
+        if not hit:
+            return hit
         self.kills += 1
         task = asyncio.create_task(self._measure(before, time.monotonic()))
         self._recovery = task if alone else None
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)
+        return hit
 
     async def _measure(self, before: object | None, killed_at: float) -> None:
         while (now := await self._alive()) is None or now == before:  # noqa: ASYNC110  the run sets no event
             await asyncio.sleep(RESUME_POLL_S)
         self.resume_s.append(time.monotonic() - killed_at)
 
-    async def _freeze(self, names: Sequence[str], for_s: float) -> None:
-        for name in names:
-            self._stack.kill(name, signal.SIGSTOP)
+    async def _freeze(self, names: Sequence[str], for_s: float) -> tuple[str, ...]:
+        hit = _hit(self._stack, names, signal.SIGSTOP)
+        if not hit:
+            return hit
         self.freezes += 1
         try:
             await asyncio.sleep(for_s)
         finally:
-            for name in names:
-                self._stack.kill(name, signal.SIGCONT)
+            _hit(self._stack, hit, signal.SIGCONT)
+        return hit
+
+
+def _hit(stack: Stack, names: Sequence[str], number: int = signal.SIGKILL) -> tuple[str, ...]:
+    """Send the signal to these parts; those that it reached. One that was killed before may be dead and not noticed."""
+    reached = []
+    for name in names:
+        try:
+            stack.kill(name, number)
+        except PartError:
+            continue
+        reached.append(name)
+    return tuple(reached)
