@@ -19,6 +19,7 @@ from activities.evolution.port import (
     PoolRecords,
     StrategyWeek,
 )
+from activities.evolution.trails import Trails, together, with_week
 from activities.market.port import MarketData
 from trading.evolution.examine import Examined
 from trading.evolution.lessons import principles_of
@@ -28,7 +29,6 @@ from trading.evolution.promotion import Evidence, before_the_holdout, verdict
 from trading.evolution.report import Candidate, report_of, story_of
 from trading.evolution.running import Run
 from trading.evolution.small_test import after_small_tests
-from trading.evolution.trail import one_after_another
 from trading.evolution.vary import Newborn
 from trading.evolution.week import Week, judged_week, leading, taken_in
 from trading.ids import canonical_json, content_hash
@@ -60,13 +60,6 @@ class _Begun:
     week: Sequence[StrategyWeek]
     known_events: int
 
-    def ever(self, *, with_week: bool) -> dict[str, Record]:
-        """All that each strategy did, with or without the week."""
-        found = {name: [week.record for week in weeks] for name, weeks in self.before.weeks.items()}
-        for row in chain(self.history, self.week if with_week else ()):
-            found.setdefault(row.record.strategy, []).append(row.record)
-        return {name: one_after_another(records) for name, records in sorted(found.items())}
-
 
 class WeeklyEvolver:
     """`Evolver` over a store, a market and processes that compute.
@@ -80,6 +73,7 @@ class WeeklyEvolver:
         self._records = records
         self._market = market
         self._calculators = calculators
+        self._trails = Trails()
 
     async def evolved(self, order: EvolutionOrder, *, policy: Policy) -> KeptEvolution:
         """Evolve the week that ends at the order's time, by nothing that was not known then, and keep it."""
@@ -88,12 +82,13 @@ class WeeklyEvolver:
             await bring_up_to(self._calculators, self._market, symbol, as_of=order.as_of, first=first)
         known = Knowledge(tuple(sorted(order.symbols)), order.as_of, policy)
         begun = await self._begun(order, known, first)
-        ever = begun.ever(with_week=True)
+        past = self._trails.of(together(begun.before.weeks, begun.history))
+        ever = with_week(past, begun.week)
         week = judged_week(
             begun.before.pool,
             week={row.record.strategy: row.record for row in begun.week if row.record.start >= begun.start},
             ever=ever,
-            used=leading(begun.before.pool, begun.ever(with_week=False), policy=policy),
+            used=leading(begun.before.pool, past, policy=policy),
             seed=SEED,
             at=order.as_of,
             monthly=_is_monthly(order),

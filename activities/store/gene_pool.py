@@ -5,15 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.evolution.port import Examination, KeptEvolution, PoolRecords, StrategyWeek
 from activities.store.blobs import keep_blob
 from activities.store.engine import Database
+from activities.store.gene_rows import (
+    changing_values,
+    entry_of,
+    event_of,
+    event_values,
+    exam_values,
+    lasting_values,
+    reasons_of,
+    record_of,
+    week_values,
+)
 from activities.store.ports.faults import StoreRefused
 from activities.store.tables import (
     EvolutionRow,
@@ -24,13 +34,8 @@ from activities.store.tables import (
     ReportRow,
     StrategyWeekRow,
 )
-from trading.evolution.models import Reason, Record, TradeReturn
-from trading.evolution.pool import HoldoutUse, Pool, PoolEntry, PoolEvent, Status
+from trading.evolution.pool import HoldoutUse, Pool
 from trading.evolution.promotion import Promotion
-from trading.evolution.vary import Lineage
-from trading.ids import canonical_json
-from trading.money import ONE, plain
-from trading.strategies.models import Strategy
 
 KIND = "weekly-evolution"
 ALL = "all"
@@ -99,9 +104,9 @@ class GenePoolRows:
             await keep_blob(self._database, connection, kept.report_hash, report, media_type=REPORT_TYPE)
             await self._keep_pool(connection, realm, kept.period, pool)
             for week in weeks:
-                await self._database.add(connection, StrategyWeekRow, _week_values(realm, week))
+                await self._database.add(connection, StrategyWeekRow, week_values(realm, week))
             for exam in exams:
-                await self._database.add(connection, ExaminationRow, _exam_values(realm, kept.period, exam))
+                await self._database.add(connection, ExaminationRow, exam_values(realm, kept.period, exam))
             key = {"realm": realm, "period": kept.period}
             fields = {"as_of": kept.as_of, "report_hash": kept.report_hash, "pool_version": kept.pool_version}
             about = {"playbook_hash": kept.playbook_hash, "trials": pool.trials, "story": kept.story}
@@ -114,13 +119,14 @@ class GenePoolRows:
         known = {row.strategy: row for row in await _entry_rows(connection, realm)}
         upsert = self._database.upsert(PoolEntryRow, ("realm", "strategy"))
         for place, entry in enumerate(pool.entries):
-            values = _entry_values(realm, place, entry)
             row = known.get(entry.strategy.name)
-            if row is None or any(getattr(row, name) != value for name, value in values.items()):
-                await connection.execute(upsert, values)
-        stored = len(await _event_rows(connection, realm))
+            changing = changing_values(place, entry)
+            if row is None or any(getattr(row, name) != value for name, value in changing.items()):
+                await connection.execute(upsert, {**lasting_values(realm, entry), **changing})
+        counted = select(func.count()).select_from(PoolEventRow).where(PoolEventRow.realm == realm)
+        stored = (await connection.execute(counted)).scalar_one()
         for number, event in enumerate(pool.history[stored:], start=stored):
-            await self._database.add(connection, PoolEventRow, _event_values(realm, period, number, event))
+            await self._database.add(connection, PoolEventRow, event_values(realm, period, number, event))
 
 
 async def _kept(connection: AsyncConnection, realm: str, period: str) -> KeptEvolution | None:
@@ -140,14 +146,14 @@ async def _event_rows(connection: AsyncConnection, realm: str) -> Sequence[Any]:
 
 
 async def _pool(connection: AsyncConnection, realm: str, before: str) -> Pool:
-    events = tuple(_event_of(row) for row in await _event_rows(connection, realm))
+    events = tuple(event_of(row) for row in await _event_rows(connection, realm))
     shown = (
         select(HoldoutRow.__table__)
         .where(and_(HoldoutRow.realm == realm, HoldoutRow.period < before))
         .order_by(HoldoutRow.at, HoldoutRow.strategy)
     )
     return Pool(
-        entries=tuple(_entry_of(row) for row in await _entry_rows(connection, realm)),
+        entries=tuple(entry_of(row) for row in await _entry_rows(connection, realm)),
         history=events,
         holdouts=tuple(
             HoldoutUse(strategy=row.strategy, start=row.starts_at, end=row.ends_at, at=row.at)
@@ -176,7 +182,7 @@ async def _weeks(connection: AsyncConnection, realm: str) -> Mapping[str, Sequen
         found.setdefault(row.strategy, []).append(
             StrategyWeek(
                 period=row.period,
-                record=_record_of(row.strategy, row.starts_at, row.ends_at, row.record),
+                record=record_of(row.strategy, row.starts_at, row.ends_at, row.record),
                 score=row.score,
                 pending={symbol: datetime.fromisoformat(at) for symbol, at in json.loads(row.pending).items()},
             )
@@ -194,126 +200,8 @@ async def _verdicts(connection: AsyncConnection, realm: str) -> Mapping[str, Pro
         row.strategy: Promotion(
             strategy=row.strategy,
             promoted=row.promoted,
-            against=_reasons_of(row.against),
+            against=reasons_of(row.against),
             figures=json.loads(row.figures),
         )
         for row in await connection.execute(query)
     }
-
-
-def _entry_values(realm: str, place: int, entry: PoolEntry) -> dict[str, Any]:
-    return {
-        "realm": realm,
-        "strategy": entry.strategy.name,
-        "place": place,
-        "status": entry.status.value,
-        "budget_factor": entry.budget_factor,
-        "born_at": entry.born_at,
-        "lineage": canonical_json(entry.lineage),
-        "weekly_scores": canonical_json([plain(score) for score in entry.weekly_scores]),
-        "genes": canonical_json(entry.strategy),
-    }
-
-
-def _entry_of(row: Any) -> PoolEntry:
-    return PoolEntry(
-        strategy=Strategy.model_validate_json(row.genes),
-        lineage=Lineage.model_validate_json(row.lineage),
-        status=Status(row.status),
-        born_at=row.born_at,
-        budget_factor=row.budget_factor,
-        weekly_scores=tuple(Decimal(score) for score in json.loads(row.weekly_scores)),
-    )
-
-
-def _event_values(realm: str, period: str, number: int, event: PoolEvent) -> dict[str, Any]:
-    return {
-        "realm": realm,
-        "number": number,
-        "period": period,
-        "at": event.at,
-        "kind": event.kind,
-        "strategy": event.strategy,
-        "lineage": None if event.lineage is None else canonical_json(event.lineage),
-        "reasons": canonical_json(event.reasons),
-    }
-
-
-def _event_of(row: Any) -> PoolEvent:
-    return PoolEvent(
-        at=row.at,
-        kind=row.kind,
-        strategy=row.strategy,
-        lineage=None if row.lineage is None else Lineage.model_validate_json(row.lineage),
-        reasons=_reasons_of(row.reasons),
-    )
-
-
-def _reasons_of(text: str) -> tuple[Reason, ...]:
-    return tuple(Reason.model_validate(each) for each in json.loads(text))
-
-
-def _week_values(realm: str, week: StrategyWeek) -> dict[str, Any]:
-    record = week.record
-    return {
-        "realm": realm,
-        "strategy": record.strategy,
-        "period": week.period,
-        "starts_at": record.start,
-        "ends_at": record.end,
-        "trades": len(record.trades),
-        "wins": record.wins,
-        "return_fraction": record.equity[-1] - ONE,
-        "score": week.score,
-        "record": canonical_json(
-            {
-                "trades": [
-                    [_seconds(trade.entry_at), _seconds(trade.exit_at), plain(trade.return_fraction)]
-                    for trade in record.trades
-                ],
-                "days": [[_seconds(day), plain(value)] for day, value in record.daily_returns],
-            }
-        ),
-        "pending": canonical_json({symbol: at.isoformat() for symbol, at in sorted(week.pending.items())}),
-    }
-
-
-def _record_of(strategy: str, start: datetime, end: datetime, text: str) -> Record:
-    """The record as `_week_values` stored it, which is not checked again: a year has thousands."""
-    stored = json.loads(text)
-    return Record.model_construct(
-        strategy=strategy,
-        start=start,
-        end=end,
-        trades=tuple(
-            TradeReturn.model_construct(entry_at=_time(entry), exit_at=_time(left), return_fraction=Decimal(value))
-            for entry, left, value in stored["trades"]
-        ),
-        daily_returns=tuple((_time(day), Decimal(value)) for day, value in stored["days"]),
-    )
-
-
-def _exam_values(realm: str, period: str, exam: Examination) -> dict[str, Any]:
-    return {
-        "realm": realm,
-        "strategy": exam.strategy,
-        "period": period,
-        "trials": exam.trials,
-        "windows": exam.windows,
-        "unseen_trades": exam.unseen_trades,
-        "unseen_expectancy": exam.unseen_expectancy,
-        "baseline_percentile": exam.baseline_percentile,
-        "holdout_shown": exam.holdout_shown,
-        "taken_in": exam.taken_in,
-        "promoted": exam.promotion.promoted,
-        "against": canonical_json(exam.promotion.against),
-        "figures": canonical_json(exam.promotion.figures),
-    }
-
-
-def _seconds(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)

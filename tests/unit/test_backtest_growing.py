@@ -18,13 +18,14 @@ from trading.backtest.models import BacktestPlan
 from trading.backtest.position import Position
 from trading.backtest.run import backtest
 from trading.candles import Candle, CandleSeries
+from trading.decision.models import Action
 from trading.evolution.models import Knowledge
 from trading.evolution.workbench import Workbench
 from trading.facts.bars import Bars, bars_of
 from trading.generator import generate_market
 from trading.policy.model import Policy
 from trading.policy.table import changed
-from trading.strategies.evaluate import evaluate
+from trading.strategies.evaluate import acting, evaluate
 from trading.strategies.gene_pool import GENE_POOL
 from trading.strategies.models import Strategy
 
@@ -131,15 +132,19 @@ def test_candles_that_are_passed_over_change_nothing(row: Strategy, monkeypatch:
 
 
 @pytest.mark.parametrize("row", GENE_POOL, ids=lambda row: row.name)
-def test_an_unexplained_signal_is_the_explained_one_without_its_conditions(row: Strategy) -> None:
+def test_who_only_acts_does_what_the_evaluator_says(row: Strategy) -> None:
+    """The short way leaves out the conditions and the holds, nothing else."""
     facts = MarketFacts(part(market()["BTC/USDT"], 0, 60), policy=POLICY)
     table = FactTable(row, facts)
     for place in range(100, len(facts.bars), 7):
         for quantity in (0, 1):
             held = Held(cash_usd=table.last_price(place), quantity=table.last_price(place) * quantity)
-            explained = evaluate(row, table.at(place, held))
-            short = evaluate(row, table.at(place, held), explained=False)
-            assert short == explained.model_copy(update={"satisfied": (), "failed": (), "missing": ()})
+            said = evaluate(row, table.at(place, held))
+            short = acting(row, table.at(place, held))
+            if said.action is Action.HOLD:
+                assert short is None
+            else:
+                assert short == said.model_copy(update={"satisfied": (), "failed": (), "missing": ()})
 
 
 def learnt(bench: Workbench, as_of: datetime, *, since: datetime = START) -> None:

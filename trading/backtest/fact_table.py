@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
 from trading.backtest.holdings import Held
-from trading.backtest.market_facts import REGIME_FACTS, BoolArray, Frame, MarketFacts
+from trading.backtest.market_facts import REGIME_FACTS, BoolArray, Frame, MarketFacts, Seen
 from trading.candles import coarser_timeframes
 from trading.facts import indicators
 from trading.facts.bars import FloatArray
 from trading.facts.catalogue import DAY_FACTS, TIMEFRAME_FACTS, FactGroup, FactRow, columns
-from trading.facts.models import Fact
 from trading.facts.snapshot import OBSERVED_TIMEFRAMES
 from trading.money import plain
 from trading.strategies.models import Strategy
@@ -75,6 +75,7 @@ class FactTable:
         self._columns: dict[str, _Column] = {}
         self._regimes: set[str] = set()
         self.needed = tuple(sorted(strategy.facts()))
+        self._seen = {fact_id: market.seen.setdefault(fact_id, {}) for fact_id in self.needed}
         unknown = [fact_id for fact_id in self.needed if not self._prepared(fact_id)]
         if unknown:
             raise FactsUnavailable(
@@ -140,29 +141,31 @@ class FactTable:
         """The facts of base candle `place` as the evaluator reads them; what is not known is absent."""
         return FactsAt(self, place, held)
 
-    def fact_at(self, fact_id: str, place: int, held: Held) -> Fact | None:
-        """One of the strategy's facts at base candle `place`; `None` where it is not known."""
-        known_at = place
-        column = self._columns.get(fact_id)
-        value: Decimal | str | None
-        if fact_id == "last_price":
-            value, unit = self.last_price(place), "USD"
-        elif fact_id in ACCOUNT_FACTS:
-            value, unit = held.fact(fact_id, self.last_price(place))
-        elif column is None:
-            value, unit = self._market.regime_word(fact_id, place), "label"
-        else:
-            known_at = int(column.frame.place[place])
-            unit = column.row.unit
-            value = column.row.value_of(self._number(column, known_at)) if known_at >= 0 else None
-        if value is None:
-            return None
-        as_of = self._market.closes[place] if column is None else column.frame.closed_at(known_at)
-        return Fact(id=fact_id, name=fact_id.partition("@")[0], value=value, unit=unit, as_of=as_of)
-
     def last_price(self, place: int) -> Decimal:
         """The close of base candle `place`, as the snapshot states it."""
         return Decimal(plain(self.series.candles[place].close))
+
+    def seen_at(self, fact_id: str, place: int, held: Held) -> Seen | None:
+        """One of the strategy's facts at base candle `place`; `None` where it is not known or not the strategy's."""
+        if fact_id in ACCOUNT_FACTS:
+            value, _unit = held.fact(fact_id, self.last_price(place))
+            return None if value is None else Seen(value)
+        known = self._seen.get(fact_id)
+        if known is None:
+            return None
+        if place not in known:
+            found = self._value(fact_id, place)
+            known[place] = None if found is None else Seen(found)
+        return known[place]
+
+    def _value(self, fact_id: str, place: int) -> Decimal | str | None:
+        if fact_id == "last_price":
+            return self.last_price(place)
+        column = self._columns.get(fact_id)
+        if column is None:
+            return self._market.regime_word(fact_id, place)
+        there = int(column.frame.place[place])
+        return column.row.value_of(self._number(column, there)) if there >= 0 else None
 
     def _number(self, column: _Column, there: int) -> float:
         if column.values is not None:
@@ -170,21 +173,20 @@ class FactTable:
         return column.frame.at_the_end(column.group, there)[column.place_in_group]
 
 
-class FactsAt(Mapping[str, Fact]):
-    """The facts of one candle, each computed when it is first asked for."""
+class FactsAt(Mapping[str, Seen]):
+    """The facts of one candle, each computed when it is first asked for, once for all strategies."""
 
     def __init__(self, table: FactTable, place: int, held: Held) -> None:
         self._table = table
         self._place = place
         self._held = held
-        self._known: dict[str, Fact | None] = {}
 
-    def __getitem__(self, fact_id: str) -> Fact:
-        if fact_id not in self._known:
-            if fact_id not in self._table.needed:
-                raise KeyError(fact_id)
-            self._known[fact_id] = self._table.fact_at(fact_id, self._place, self._held)
-        found = self._known[fact_id]
+    def get(self, fact_id: str, default: Any = None) -> Any:
+        found = self._table.seen_at(fact_id, self._place, self._held)
+        return default if found is None else found
+
+    def __getitem__(self, fact_id: str) -> Seen:
+        found = self._table.seen_at(fact_id, self._place, self._held)
         if found is None:
             raise KeyError(fact_id)
         return found

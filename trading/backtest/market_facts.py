@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,12 @@ NEAR = 1e-6
 _opened = attrgetter("open_time")
 
 
+class Seen(NamedTuple):
+    """A fact as the evaluator reads it."""
+
+    value: Decimal | str
+
+
 @dataclass(slots=True)
 class Frame:
     """One timeframe's candles; `place[i]` is its newest candle that had closed when base candle i did, -1 for none."""
@@ -59,10 +66,6 @@ class Frame:
                 float(column.values[-1]) for column in columns(window, (group,), start=len(window) - 1)
             )
         return self._windows[key]
-
-    def closed_at(self, there: int) -> datetime:
-        """When its candle `there` closed."""
-        return datetime.fromtimestamp(int(self.bars.closes_at[there]), UTC)
 
     def take_windows(self, other: Frame) -> None:
         """Take over what was computed of windows that lie in both; the candles that both have must be the same."""
@@ -98,6 +101,8 @@ class MarketFacts:
         self._frames: dict[str, Frame] = {series.timeframe: base}
         self._cells: tuple[list[int], IntArray] | None = None
         self._regimes: dict[str, list[str | None]] = {}
+        self.seen: dict[str, dict[int, Seen | None]] = {}
+        """By fact and base candle what strategies have read so far; facts of the account are not among them."""
 
     def frame(self, timeframe: str) -> Frame:
         """The history in a coarser timeframe, or in its own."""

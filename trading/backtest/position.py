@@ -11,9 +11,8 @@ from decimal import Decimal
 
 from trading.backtest.holdings import Held
 from trading.backtest.models import ExitReason
-from trading.matching.candle_run import run_candle
 from trading.matching.draws import order_id
-from trading.matching.fills import LATENCY_MS, FillModel, Venue, next_instant
+from trading.matching.fills import LATENCY_MS, FillModel, Venue, account_capacity, act, next_instant
 from trading.matching.filters import down_to, up_to
 from trading.matching.model import ZERO, Bar, Fill, Kind, Order, Phase, Side
 from trading.matching.path import first_touch
@@ -90,27 +89,26 @@ class Position:
     def cross(self, bar: Bar) -> None:
         """Run one candle; the candles of a position are given in order, each once."""
         self._arrive_in(bar)
-        now_ms, used = bar.open_ms - 1, dict[str, Decimal]()
+        now_ms, left = bar.open_ms - 1, account_capacity(bar, model=self._model, venue=self._venue)
         while (event := self._next_event(bar, now_ms)) is not None:
             now_ms, why = event
             if why is not None:
                 self.leave(why, at_ms=now_ms)
                 continue
             assert self._order is not None
-            run = run_candle(
-                (self._order,),
+            step = act(
+                self._order,
                 bar,
+                now_ms,
                 model=self._model,
                 venue=self._venue,
-                after_ms=now_ms - 1,
-                until_ms=now_ms,
-                used=used,
-                spendable=self._spendable,
+                available=left,
+                spendable=self._spendable(self._order),
             )
-            used = dict(run.used)
-            self._order = run.orders[0]
-            for fill in run.fills:
-                self._take(fill)
+            self._order = step.order
+            if step.fill is not None:
+                left -= step.fill.quantity
+                self._take(step.fill)
             self._after(bar, now_ms)
 
     def leave(self, reason: ExitReason, *, at_ms: int, fraction: Decimal = Decimal(1)) -> None:

@@ -22,7 +22,7 @@ from trading.matching.fills import Venue
 from trading.matching.filters import derive_filters
 from trading.matching.model import Bar, Fill
 from trading.money import ONE, ZERO
-from trading.strategies.evaluate import evaluate
+from trading.strategies.evaluate import acting
 
 FIRST_LOOK = 32
 """Candles that are looked through at once for the end of a position; twice as many the next time."""
@@ -126,8 +126,8 @@ class _Run:
     def _entered(self, place: int) -> Position | None:
         """The position that a buy at the close of candle `place` begins, if the gate and the next candle let it."""
         self.evaluations += 1
-        signal = evaluate(self.plan.strategy, self.table.at(place, self.held), explained=False)
-        if signal.action is not Action.BUY:
+        signal = acting(self.plan.strategy, self.table.at(place, self.held))
+        if signal is None or signal.action is not Action.BUY:
             return None
         plan = self.gate.admit(
             signal,
@@ -192,8 +192,8 @@ class _Run:
 
     def _maybe_leave(self, position: Position, place: int) -> None:
         self.evaluations += 1
-        signal = evaluate(self.plan.strategy, self.table.at(place, self.held), explained=False)
-        if signal.action is Action.SELL and signal.size_fraction > 0:
+        signal = acting(self.plan.strategy, self.table.at(place, self.held))
+        if signal is not None and signal.action is Action.SELL and signal.size_fraction > 0:
             position.leave(ExitReason.SIGNAL, at_ms=self.closes_s[place] * 1000, fraction=signal.size_fraction)
 
     def _close(

@@ -119,7 +119,8 @@ def _bred(pool: Pool, ever: Mapping[str, Record], *, seed: str, monthly: bool, p
 
 def _parents(pool: Pool, ever: Mapping[str, Record], policy: Policy) -> list[Strategy]:
     """The best part of those that trade, by the score of all that they ever did; untried ones come last."""
-    scores = {row.strategy: row.score for row in ranked(ever.values(), policy=policy)}
+    tried = [ever[row.strategy.name] for row in pool.trading if row.strategy.name in ever]
+    scores = {row.strategy: row.score for row in ranked(tried, policy=policy)}
     rows = sorted((row.strategy for row in pool.trading), key=lambda row: (-scores.get(row.name, 0), row.name))
     return rows[: max(2, len(rows) // BREEDING_SHARE)]
 

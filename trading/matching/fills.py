@@ -139,7 +139,10 @@ def act(
     with. A working order takes at most one fill from a candle; what remains waits for the next.
     """
     tick = venue.filters.tick
-    liquidity = min(available, order_liquidity(order, bar, model=model, venue=venue))
+
+    def liquidity() -> Decimal:
+        return min(available, order_liquidity(order, bar, model=model, venue=venue))
+
     arriving = order.phase is Phase.PENDING
     working = replace(order, phase=Phase.WORKING, eligible_ms=at_ms + 1) if arriving else order
     price = price_at(bar, at_ms)
@@ -149,16 +152,16 @@ def act(
         if isinstance(reference, Order):
             return Step(reference, None, False)
         triggered = replace(working, triggered=True, updated_ms=at_ms)
-        step = _take_or_rest(triggered, bar, at_ms, reference, liquidity, spendable, model, venue)
+        step = _take_or_rest(triggered, bar, at_ms, reference, liquidity(), spendable, model, venue)
         return Step(step.order, step.fill, True, working.kind in STOPS)
     if arriving and working.held_until_ms > at_ms:
         return Step(replace(working, eligible_ms=working.held_until_ms), None, False)
     if arriving:
         if working.kind is Kind.LIMIT_MAKER and _marketable(working, price, tick):
             return Step(_closed(working, Status.EXPIRED, at_ms), None, True)
-        return _take_or_rest(working, bar, at_ms, price, liquidity, spendable, model, venue)
+        return _take_or_rest(working, bar, at_ms, price, liquidity(), spendable, model, venue)
     assert working.price is not None
-    return _filled(working, bar, at_ms, working.price, liquidity, spendable, model, venue, is_maker=True)
+    return _filled(working, bar, at_ms, working.price, liquidity(), spendable, model, venue, is_maker=True)
 
 
 def expire(order: Order, at_ms: int) -> Step:

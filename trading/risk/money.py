@@ -17,22 +17,18 @@ from trading.risk.tail import Returns, correlated_usd, cvar_leaves_usd, judged_r
 
 
 class Entry(NamedTuple):
-    """What a limit looks at. `returns` are the symbol's own daily ones; empty where they are too few to judge by."""
+    """What a limit looks at. `returns` are the symbol's own daily ones; empty where they are too few to judge by.
+
+    `here` is the exposure in the symbol, held and promised.
+    """
 
     request: GateRequest
     exposure: Exposure
     policy: Policy
     is_spot: bool
     returns: Returns
-
-    @property
-    def equity(self) -> Decimal:
-        return self.exposure.equity_usd
-
-    @property
-    def here(self) -> Decimal:
-        """Exposure in the symbol, held and promised."""
-        return self.exposure.symbol_usd(self.request.symbol)
+    equity: Decimal
+    here: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,15 @@ def entry_rooms(
     request: GateRequest, exposure: Exposure, policy: Policy, *, profile_is_spot: bool
 ) -> list[tuple[Limit, Left]]:
     """What every limit leaves for this entry, in the order of the table; of two equal ones the first binds."""
-    entry = Entry(request, exposure, policy, profile_is_spot, judged_returns(request, policy))
+    entry = Entry(
+        request,
+        exposure,
+        policy,
+        profile_is_spot,
+        judged_returns(request, policy),
+        equity=exposure.equity_usd,
+        here=exposure.symbol_usd(request.symbol),
+    )
     left = ((limit, limit.leaves(entry)) for limit in LIMITS)
     return [(limit, room) for limit, room in left if room is not None]
 

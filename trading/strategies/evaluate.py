@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Protocol
 
 from trading.decision.models import Action
-from trading.facts.models import Fact
 from trading.money import ONE, ZERO, plain
 from trading.strategies.models import Checked, Condition, Op, Score, Setup, Signal, StopRule, Strategy, Term
 
@@ -15,22 +15,46 @@ PRICE_DIGITS = 8
 """Levels are rounded to eight significant digits: finer than any venue's grid, short enough to read."""
 
 
-def evaluate(strategy: Strategy, facts: Mapping[str, Fact], *, explained: bool = True) -> Signal:
+class Valued(Protocol):
+    """What the evaluator reads of a fact."""
+
+    @property
+    def value(self) -> Decimal | str: ...
+
+
+Facts = Mapping[str, Valued]
+
+
+def evaluate(strategy: Strategy, facts: Facts) -> Signal:
     """What `strategy` says about `facts`; a pure function, the same facts give the same signal.
 
     Without a position it buys or holds, with one it sells or holds. A missing fact satisfies nothing and is named in
-    `missing`; without a price, or without the ATR that its stop needs, an entry is a hold. Without `explained` the
-    conditions are looked at only until the action is known, and the signal does not list them.
+    `missing`; without a price, or without the ATR that its stop needs, an entry is a hold.
     """
+    checks = _Checks(facts, explained=True)
     if _is_open(strategy, facts):
-        return _exit(strategy, _Checks(facts, explained=explained))
-    return _entry(strategy, _Checks(facts, explained=explained))
-
-
-def _entry(strategy: Strategy, checks: _Checks) -> Signal:
-    facts = checks.facts
+        return _exit(strategy, checks, checks.first_satisfied(strategy.exits))
     filtered = checks.all_hold("filter", strategy.filters)
-    setup = checks.first_satisfied(strategy.entries) if filtered or checks.explained else None
+    setup = checks.first_satisfied(strategy.entries)
+    return _entry(strategy, checks, setup if filtered else None)
+
+
+def acting(strategy: Strategy, facts: Facts) -> Signal | None:
+    """`evaluate` for who asks thousands of times: its signal without the conditions, or `None` where it is a hold.
+
+    A condition is looked at only where the action still hangs on it.
+    """
+    checks = _Checks(facts, explained=False)
+    if _is_open(strategy, facts):
+        setup = checks.first_satisfied(strategy.exits)
+        return None if setup is None else _exit(strategy, checks, setup)
+    setup = checks.first_satisfied(strategy.entries) if checks.all_hold("filter", strategy.filters) else None
+    signal = None if setup is None else _entry(strategy, checks, setup)
+    return None if signal is None or signal.action is Action.HOLD else signal
+
+
+def _entry(strategy: Strategy, checks: _Checks, setup: Setup | None) -> Signal:
+    facts = checks.facts
     price = number(facts, strategy.price_fact)
     stop_distance = _stop_distance(strategy.stop, price, facts)
     needed = (
@@ -40,7 +64,7 @@ def _entry(strategy: Strategy, checks: _Checks) -> Signal:
         checks.missing.update(fact_id for fact_id in needed if fact_id not in facts)
     confidence = _score(strategy.confidence, facts)
     win_probability = _score(strategy.win_probability, facts)
-    if not filtered or setup is None or price is None or stop_distance is None:
+    if setup is None or price is None or stop_distance is None:
         return Signal(
             action=Action.HOLD,
             horizon_hours=strategy.time_exit_hours,
@@ -62,9 +86,8 @@ def _entry(strategy: Strategy, checks: _Checks) -> Signal:
     )
 
 
-def _exit(strategy: Strategy, checks: _Checks) -> Signal:
+def _exit(strategy: Strategy, checks: _Checks, setup: Setup | None) -> Signal:
     facts = checks.facts
-    setup = checks.first_satisfied(strategy.exits)
     return Signal(
         action=Action.HOLD if setup is None else Action.SELL,
         setup=None if setup is None else setup.id,
@@ -76,7 +99,7 @@ def _exit(strategy: Strategy, checks: _Checks) -> Signal:
     )
 
 
-def number(facts: Mapping[str, Fact], fact_id: str) -> Decimal | None:
+def number(facts: Facts, fact_id: str) -> Decimal | None:
     """The numeric value of a fact, or `None` where it is absent or a label."""
     fact = facts.get(fact_id)
     return fact.value if fact is not None and isinstance(fact.value, Decimal) else None
@@ -90,12 +113,12 @@ def round_level(price: Decimal) -> Decimal:
     return price.quantize(Decimal(1).scaleb(exponent), rounding=ROUND_HALF_EVEN) if exponent < 0 else price
 
 
-def _is_open(strategy: Strategy, facts: Mapping[str, Fact]) -> bool:
+def _is_open(strategy: Strategy, facts: Facts) -> bool:
     quantity = number(facts, strategy.position_fact)
     return quantity is not None and quantity > 0
 
 
-def _stop_distance(rule: StopRule, price: Decimal | None, facts: Mapping[str, Fact]) -> Decimal | None:
+def _stop_distance(rule: StopRule, price: Decimal | None, facts: Facts) -> Decimal | None:
     if rule.kind == "fraction":
         distance: Decimal | None = rule.value
     else:
@@ -104,12 +127,12 @@ def _stop_distance(rule: StopRule, price: Decimal | None, facts: Mapping[str, Fa
     return None if distance is None else min(max(distance, rule.at_least), rule.at_most)
 
 
-def _score(score: Score, facts: Mapping[str, Fact]) -> Decimal:
+def _score(score: Score, facts: Facts) -> Decimal:
     total = score.start + sum((_points(term, facts) for term in score.terms), ZERO)
     return min(max(total, score.at_least), score.at_most).quantize(SCORE_QUANTUM, rounding=ROUND_HALF_EVEN)
 
 
-def _points(term: Term, facts: Mapping[str, Fact]) -> Decimal:
+def _points(term: Term, facts: Facts) -> Decimal:
     fact = facts.get(term.fact)
     if fact is None:
         return ZERO
@@ -124,7 +147,7 @@ def _points(term: Term, facts: Mapping[str, Fact]) -> Decimal:
 class _Checks:
     """Looks at conditions one after the other and, where it shall explain, at all of them and keeps what it saw."""
 
-    def __init__(self, facts: Mapping[str, Fact], *, explained: bool) -> None:
+    def __init__(self, facts: Facts, *, explained: bool) -> None:
         self.facts = facts
         self.explained = explained
         self.satisfied: list[Checked] = []
