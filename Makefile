@@ -6,9 +6,11 @@ PY := $(BIN)/python
 UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
 INSTALLED := .venv/.installed
 PYTEST := $(BIN)/pytest -q
-# Pure tests run side by side; tests with real servers one after the other, so that their times mean something.
+# Tests run side by side, a file at a time, each side with servers of its own: the longest files begin. What holds
+# wall-clock times or kills processes (the mark `alone`) follows with nothing beside it.
 PURE := $(wildcard tests/unit tests/histories)
-SERVED := $(wildcard tests/sequences tests/integration tests/chaos tests/e2e)
+SERVED := $(wildcard tests/e2e tests/sequences tests/integration tests/chaos)
+BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install servers demo test check lint type fmt unit mutants bench long up histories docs clean
 
@@ -36,7 +38,8 @@ demo: install ## Trade a recorded crash with one worker killed in the middle
 	@$(BIN)/perennial demo
 
 test: check servers ## Everything: check, then sequences, integration, chaos and e2e on real servers
-	$(PYTEST) --durations=10 $(SERVED)
+	$(PYTEST) $(BESIDE) --durations=10 -m "not alone" $(SERVED)
+	$(PYTEST) --durations=10 -m alone $(SERVED)
 
 check: lint type unit ## Lint, types, import contracts, unit tests, recorded histories; needs no server
 

@@ -41,6 +41,7 @@ ENABLE = {
     "timeskip": timeskip_stack.ENABLE,
     "postgres": postgres_stack.ENABLE,
 }
+_CHAOS = Path(__file__).parent / "chaos"
 _OURS = re.compile(r"PERENNIAL_(TEST_.*|REQUIRE_ALL|CACHE|TEMPORAL_BIN)")
 _REASON = re.compile(r"\[no (\w+)\]")
 _environment = trial_environment({name: value for name, value in os.environ.items() if not _OURS.fullmatch(name)})
@@ -54,6 +55,14 @@ TimeSkipping = Callable[..., Awaitable["WorkflowEnvironment"]]
 def pytest_report_header() -> str:
     """Says what was taken out of the environment."""
     return f"dropped from the environment: {', '.join(_environment.dropped) or 'nothing'}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Chaos runs alone: a kill is to hit the work of its own run, at the time it was meant for."""
+    for item in items:
+        if _CHAOS in item.path.parents:
+            item.add_marker(pytest.mark.alone)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -29,7 +29,7 @@ from workflows.names import TASK_TIMEOUT, QueueRole, Update, desk_workflow, exec
 from workflows.order_execution import OrderExecution
 from workflows.protocol import ExecutionRequest
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.alone]
 
 REALM, ACCOUNT, SYMBOL = "simulated", "composite", "BTC/USDT"
 OPENS_AT = datetime(2024, 1, 24, tzinfo=UTC)

@@ -53,6 +53,7 @@ async def newest(market: RankedSources) -> timedelta:
     return LATE - end_of(series)
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(60)
 async def test_a_killed_and_a_mute_source_are_left_within_five_seconds() -> None:
     async with kline_server({BTC: MARKET}, now=LATE) as good, mute_server() as mute:

@@ -252,7 +252,7 @@ async def test_time_skips_and_nothing_is_left(timeskip_binary: Path, tmp_path: P
             test_server_existing_path=str(program), test_server_startup_timeout=timedelta(seconds=30)
         )
         await env.sleep(timedelta(days=30))
-        mine = [pid for pid, _ in processes.marked(lambda token: token.startswith("timeskip:"))]
+        mine = [pid for pid, _ in processes.marked(lambda token: token.startswith(f"timeskip:{os.getpid()}:"))]
         assert mine, "the server carries our mark"
     assert not any(processes.start_mark(pid) for pid in mine), "ended though the environment was never shut down"
 

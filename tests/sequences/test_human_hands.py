@@ -185,6 +185,7 @@ async def _has_no_errands(house: SequenceHouse) -> bool:
 # -- a busy desk -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("signal", "mode"), [(Signal.HALT, Mode.HALTED), (Signal.DEFEND, Mode.DEFENSIVE)])
 async def test_after_a_halt_or_a_breaker_no_entry_is_accepted_however_busy_the_desk_is(
     open_house: OpenHouse, record_property: Callable[[str, object], None], signal: Signal, mode: Mode
