@@ -30,8 +30,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from config.environment import PREFIX, Variable, env_file, variables, venue_keys
-from config.markets import MARKETS, VENUES, Profile, VenueRow, check_venue_host
+from config.environment import KEY_PREFIX, PREFIX, SECRET_PREFIX, Variable, env_file, variables, venue_keys
+from config.markets import DEFAULT_ACCOUNTS, MARKETS, VENUES, Profile, VenueRow, check_venue_host
 from config.models import ModelSettings, chosen_model
 from config.providers import PROVIDERS, stated_knowledge
 
@@ -233,6 +233,21 @@ class Settings(BaseSettings):
         """The checked addresses of further sources of market data. Raises `VenueHostError`."""
         names = (name.strip() for name in self.market_urls.split(","))
         return tuple(check_venue_host(self.profile, name) for name in names if name)
+
+    def accounts(self) -> tuple[str, ...]:
+        """The profile's accounts: those of a plan, or those that have a key where the venue needs one.
+
+        Raises `SettingsError` where it needs one and none is set.
+        """
+        if not self.venue_row.needs_key:
+            return DEFAULT_ACCOUNTS
+        if not self._venue_keys:
+            name = DEFAULT_ACCOUNTS[-1].upper()
+            raise SettingsError(
+                f"profile {self.profile.value} has no account: set {KEY_PREFIX}_ACCOUNT and {SECRET_PREFIX}_ACCOUNT "
+                f"for each, for example {KEY_PREFIX}_{name} and {SECRET_PREFIX}_{name}"
+            )
+        return tuple(sorted(self._venue_keys))
 
     def venue_key(self, account: str) -> VenueKeySettings | None:
         """The key of `account`, or `None` where the venue needs none. Raises `SettingsError` where one is missing."""

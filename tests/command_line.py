@@ -77,13 +77,13 @@ def perennial(
 
 
 @contextmanager
-def up(home: Path, *words: str) -> Iterator[dict[str, Any]]:
+def up(home: Path, *words: str, **settings: str) -> Iterator[dict[str, Any]]:
     """A house that `perennial up` keeps running; yields the addresses it told. It must end well."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / "up.err").open("w+") as log:
         running = subprocess.Popen(
             [*PERENNIAL, "up", "--json", *words],
-            env=environment(home),
+            env=environment(home, **settings),
             cwd=home,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -30,7 +30,7 @@ from temporalio.client import (
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from config.markets import DEFAULT_ACCOUNTS, DEFAULT_SYMBOLS, MARKETS, MarketProfile
+from config.markets import DEFAULT_SYMBOLS, MARKETS, MarketProfile
 from trading.planning.hours import MarketHours
 from trading.playbook import from_json
 from trading.policy.model import Policy
@@ -205,7 +205,7 @@ def plant_of(settings: Settings, client: Client, *, realm: str) -> Plant:
         venue=row.venue,
         market=MARKETS[settings.market],
         zone=settings.zone_name,
-        accounts=DEFAULT_ACCOUNTS,
+        accounts=settings.accounts(),
         usual=DEFAULT_SYMBOLS,
         market_is_replayed=row.market_is_replayed,
         workflows=registered_workflows(),

@@ -11,6 +11,10 @@ import pytest
 
 from workers.stack.environment import trial_environment
 
+KEYS = {"BINANCE_API_KEY_COMPOSITE": "k", "BINANCE_API_SECRET_COMPOSITE": "s"}
+SIMULATOR = {"PERENNIAL_VENUE_URL": "http://127.0.0.1:1"}
+
+
 WRONG = [
     # words, settings, what the sentence says
     (("demoo",), {}, "verb 'demoo' is unknown: allowed are demo"),
@@ -37,7 +41,19 @@ WRONG = [
     (("plan", "show"), {}, "no records yet"),
     (("plan", "show", "--date", "today"), {}, "--date 'today' is no day"),
     (("playbook", "list"), {}, "no records yet"),
-    (("up",), {"PERENNIAL_PROFILE": "paper"}, "serves profile simulated so far, not paper"),
+    (("up",), {"PERENNIAL_PROFILE": "testnet"}, "profile testnet has no account: set BINANCE_API_KEY_ACCOUNT"),
+    (("up",), {"PERENNIAL_PROFILE": "live", **KEYS}, "profile live has no default address: set PERENNIAL_VENUE_URL"),
+    (
+        ("up",),
+        {"PERENNIAL_PROFILE": "demo", **KEYS, **SIMULATOR},
+        "profile demo refuses 127.0.0.1",
+    ),
+    (("up", "--data", "BTC/USDT=empty.csv"), {"PERENNIAL_PROFILE": "paper"}, "no rows"),
+    (("halt", "composite", "--reason", "x"), {"PERENNIAL_PROFILE": "live", **KEYS}, "none runs"),
+    (("live", "status"), {}, "only profile live is armed, and this is simulated"),
+    (("live", "arm", "--account", "composite", "--reason", "x"), {}, "Missing option '--capital'"),
+    (("live", "arm", "--capital", "5", "--reason", "x"), {}, "Missing option '--account'"),
+    (("live", "arm", "--account", "a", "--capital", "0", "--reason", "x"), {}, "--capital 0 must be above 0"),
     (("decide", "BTC/USDT"), {"PERENNIAL_PROFILE": "testnet"}, "needs a lasting stack"),
     (("status",), {"PERENNIAL_PROFILE": "moon"}, "PERENNIAL_PROFILE: Input should be 'simulated'"),
     (("decide", "BTC/USDT"), {"PERENNIAL_PRIMARY_PROVIDER": "deepseek"}, "set DEEPSEEK_API_KEY"),

@@ -77,11 +77,15 @@ class Step:
 
 def account_capacity(bar: Bar, *, model: FillModel, venue: Venue) -> Decimal:
     """The most one account may take of this candle, in base units."""
+    if bar.bid is not None:
+        return bar.volume
     return down_to(bar.volume * model.volume_share, venue.filters.step)
 
 
 def order_liquidity(order: Order, bar: Bar, *, model: FillModel, venue: Venue) -> Decimal:
     """What this order finds in this candle, whatever others do: a draw of (seed, symbol, candle, client id)."""
+    if bar.bid is not None:
+        return bar.ask_quantity if order.side is Side.BUY else bar.bid_quantity
     drawn = unit("liquidity", model.seed, venue.symbol, bar.open_ms, order.client_id)
     share = model.least_liquidity + (1 - model.least_liquidity) * drawn
     return down_to(bar.volume * model.volume_share * share, venue.filters.step)
@@ -106,6 +110,9 @@ def next_instant(order: Order, bar: Bar, *, after_ms: int, tick: Decimal) -> int
         return first_touch(bar, from_ms=start_ms, price=order.stop_price, falling=order.triggers_falling)
     assert order.price is not None
     buying = order.side is Side.BUY
+    if bar.bid is not None and bar.ask is not None:
+        is_reached = bar.ask <= order.price if buying else bar.bid >= order.price
+        return start_ms if is_reached and start_ms < bar.end_ms else None
     through = order.price - tick if buying else order.price + tick
     return first_touch(bar, from_ms=start_ms, price=through, falling=buying)
 
@@ -157,7 +164,7 @@ def act(
     if arriving and working.held_until_ms > at_ms:
         return Step(replace(working, eligible_ms=working.held_until_ms), None, False)
     if arriving:
-        if working.kind is Kind.LIMIT_MAKER and _marketable(working, price, tick):
+        if working.kind is Kind.LIMIT_MAKER and _marketable(working, bar, price, tick):
             return Step(_closed(working, Status.EXPIRED, at_ms), None, True)
         return _take_or_rest(working, bar, at_ms, price, liquidity(), spendable, model, venue)
     assert working.price is not None
@@ -205,10 +212,18 @@ def closed(order: Order, status: Status, at_ms: int, *, reason: str = "NONE") ->
     return replace(_closed(order, status, at_ms), reject_reason=reason)
 
 
-def _marketable(order: Order, price: Decimal, tick: Decimal) -> bool:
+def _marketable(order: Order, bar: Bar, price: Decimal, tick: Decimal) -> bool:
     if order.price is None:
         return True
-    return order.price >= ask_at(price, tick) if order.side is Side.BUY else order.price <= bid_at(price, tick)
+    quoted = _quoted(order.side, bar, price, tick)
+    return order.price >= quoted if order.side is Side.BUY else order.price <= quoted
+
+
+def _quoted(side: Side, bar: Bar, price: Decimal, tick: Decimal) -> Decimal:
+    """What a taker meets: the book's own best price in a live quote, else one half spread from the path's."""
+    if side is Side.BUY:
+        return ask_at(price, tick) if bar.ask is None else bar.ask
+    return bid_at(price, tick) if bar.bid is None else bar.bid
 
 
 def _take_or_rest(
@@ -222,7 +237,7 @@ def _take_or_rest(
     venue: Venue,
 ) -> Step:
     """Take at `reference` what the limit allows; the rest rests, or expires."""
-    if _marketable(order, reference, venue.filters.tick):
+    if _marketable(order, bar, reference, venue.filters.tick):
         if order.tif is Tif.FOK and liquidity < order.remaining:
             return Step(_closed(order, Status.EXPIRED, at_ms), None, True)
         return _filled(order, bar, at_ms, reference, liquidity, spendable, model, venue, is_maker=False)
@@ -293,6 +308,8 @@ def _taker_price(
     order: Order, bar: Bar, reference: Decimal, liquidity: Decimal, model: FillModel, filters: Filters
 ) -> Decimal:
     """The quoted price, worse by slippage and impact, on the tick grid, never beyond the order's limit."""
+    if bar.bid is not None:
+        return _quoted(order.side, bar, reference, filters.tick)
     capacity = bar.volume * model.volume_share
     wanted = order.remaining if order.quote_quantity is None else order.quote_quantity / reference
     share = min(wanted, liquidity) / capacity if capacity else ZERO

@@ -76,7 +76,10 @@ class Leg(StrEnum):
 
 
 class Bar(NamedTuple):
-    """One candle in the engine's units: milliseconds of market time, `end_ms` exclusive, prices in quote units."""
+    """One candle in the engine's units: milliseconds of market time, `end_ms` exclusive, prices in quote units.
+
+    A live quote is a flat one with the book's best prices and sizes: takers pay these, and get no more than these.
+    """
 
     open_ms: int
     end_ms: int
@@ -85,6 +88,10 @@ class Bar(NamedTuple):
     low: Decimal
     close: Decimal
     volume: Decimal
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    bid_quantity: Decimal = ZERO
+    ask_quantity: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

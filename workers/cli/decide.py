@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,10 @@ from workers.cli.command import command
 from workers.cli.ending import Refusal, emit, run, say
 from workers.cli.inputs import account_of, files_of, histories_of, symbol_of, time_of
 from workers.cli.place import place_of, records, settings_or_refusal
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from workers.operator.place import Place
 
 
 def decide(
@@ -38,9 +42,8 @@ def decide(
 
 
 async def _decided(symbol: str, at: datetime | None, *, account: str, files: Mapping[str, str]) -> dict[str, Any]:
-    from workers.operator.accounts import open_simulated_accounts
     from workers.operator.deciding import SETTLES_WITHIN, card_of, decide, head_of, protected, waiting_in
-    from workers.operator.simulated import advance_simulated, market_time
+    from workers.operator.simulated import advance_simulated
 
     settings = settings_or_refusal()
     if at is not None and (known := await _known(symbol, at, account)) is not None:
@@ -49,8 +52,7 @@ async def _decided(symbol: str, at: datetime | None, *, account: str, files: Map
         playbook = await place.store.active_playbook(place.realm)
         playbook_hash = playbook.content_hash
         await _check_symbol(place.venue_url, symbol)
-        await open_simulated_accounts(place, (account,), playbook_hash=playbook_hash)
-        now = await market_time(place)
+        now = await _market_time(settings, place, account, playbook_hash=playbook_hash)
         if clock_is_ours and at is not None and now < at:
             now = await advance_simulated(place, at, request_id=f"to-{at:%Y%m%dT%H%M%S}")
         head = head_of(
@@ -74,6 +76,26 @@ async def _decided(symbol: str, at: datetime | None, *, account: str, files: Map
         say(f"waits for a person: perennial approve {waiting[0].id} --reason WHY")
         return card | {"outcome": "waiting_for_approval", "waiting": [one.model_dump(mode="json") for one in waiting]}
     return card
+
+
+async def _market_time(settings: Settings, place: Place, account: str, *, playbook_hash: str) -> datetime:
+    """The market's time; on a simulated venue the account is opened where there is none yet."""
+    from workers.operator.accounts import open_simulated_accounts
+    from workers.operator.simulated import market_time
+    from workers.runtime.starting import site_of
+    from workers.runtime.wiring import open_exchange
+
+    if settings.venue_row.market_is_replayed:
+        await open_simulated_accounts(place, (account,), playbook_hash=playbook_hash)
+        return await market_time(place)
+    known = await place.store.accounts(place.realm)
+    if account not in known:
+        raise Refusal(f"account {account!r} is unknown in {place.realm}: known are {', '.join(known) or 'none'}")
+    exchange = open_exchange(site_of(settings, venue_url=place.venue_url, orders_url=place.orders_url))
+    try:
+        return await exchange.market_time()
+    finally:
+        await exchange.aclose()
 
 
 async def _known(symbol: str, at: datetime, account: str) -> dict[str, Any] | None:

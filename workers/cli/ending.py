@@ -97,6 +97,7 @@ _OUTSIDE = {
     "TemporalSetupError",
     "TemporalUnreachableError",
     "VenueHostError",
+    "VenueRefused",
     "VenueUnavailable",
 }
 """Errors from outside this program that already say in one sentence what is wrong or missing."""

@@ -20,12 +20,13 @@ def exchange_sim(
     generate_from: Annotated[str, typer.Option(help="first day of generated candles")] = "",
     days: Annotated[int, typer.Option(help="days of generated candles")] = 0,
     crash_day: Annotated[list[int] | None, typer.Option(help="number of a day that crashes, repeatable")] = None,
+    quotes_from: Annotated[str, typer.Option(help="public venue whose live quotes make --symbols: a paper venue")] = "",
     seed: Annotated[int, typer.Option(help="seed of candles and liquidity")] = 1,
     start: Annotated[str, typer.Option(help="market time at which a new venue begins")] = "",
     clock: Annotated[str, typer.Option(help="manual or realtime")] = "realtime",
     rate_limits: Annotated[bool, typer.Option(help="refuse requests beyond the venue's limits")] = True,
 ) -> None:
-    """Serve Binance Spot REST over recorded or generated candles.
+    """Serve Binance Spot REST over recorded or generated candles, or over the live quotes of a public venue.
 
     Example: perennial exchange-sim --db venue.sqlite --symbols BTC/USDT --generate-from 2024-01-01 --days 60
     """
@@ -35,7 +36,9 @@ def exchange_sim(
         raise Refusal(f"--clock {clock!r}: allowed are manual and realtime")
     files = files_of(data or [])
     names = tuple(name.strip().upper() for name in symbols.split(",") if name.strip())
-    if not files and not (names and generate_from and days):
+    if quotes_from and (files or generate_from or not names or clock != "realtime"):
+        raise Refusal("--quotes-from needs --symbols and --clock realtime, and makes no candles")
+    if not quotes_from and not files and not (names and generate_from and days):
         raise Refusal("a venue needs candles: --data BTC/USDT=FILE, or --symbols with --generate-from and --days")
     if not Path(db).expanduser().absolute().parent.is_dir():
         raise Refusal(f"--db {db}: its folder does not exist")
@@ -46,7 +49,9 @@ def exchange_sim(
             db=db,
             port=port,
             data=tuple(f"{symbol}={path}" for symbol, path in files.items()),
-            generate_symbols=names,
+            generate_symbols=() if quotes_from else names,
+            quotes_from=quotes_from or None,
+            quote_symbols=names if quotes_from else (),
             generate_start=first,
             generate_days=days,
             generate_crash_days=tuple(crash_day or ()),

@@ -82,16 +82,29 @@ def first_time(files: Mapping[str, str]) -> datetime | None:
 def lasting_spec(
     settings: Settings, *, files: Mapping[str, str], clock: str, start_at: datetime | None, web_ui: bool
 ) -> HouseSpec:
-    """The house of the simulated profile. Raises `SettingsError` where a model lacks its key: no worker could start."""
+    """The profile's house: an exchange of its own where it is simulated, else its venue.
+
+    Raises `SettingsError` where a model, an account or the venue's address is missing: no worker could start.
+    """
     settings.primary()
     settings.secondary()
+    accounts = settings.accounts()
     from workers.runtime.starting import configured_temporal
 
-    files = files or remembered_files(settings.home)
+    is_simulated = settings.profile is Profile.SIMULATED
+    if files and not is_simulated:
+        raise Refusal(f"--data makes a simulated market: profile {settings.profile.value} has that of its venue")
+    venue_url = "" if is_simulated else settings.venue_address()
+    for account in accounts:
+        settings.venue_key(account)
+    files = files or (remembered_files(settings.home) if is_simulated else {})
     active, keys = settings.codec()
     return HouseSpec(
         realm=settings.realm,
         market=market_of(files),
+        profile=settings.profile.value,
+        venue=settings.venue_row.venue,
+        venue_url=venue_url,
         start_at=start_at or first_time(files),
         clock=clock,
         primary=settings.primary_provider,
@@ -167,6 +180,11 @@ async def _attached(settings: Settings, state: StackState) -> AsyncIterator[Plac
     from activities.store.open import open_store
     from workers.operator.place import Place
 
+    if state.profile != settings.profile.value:
+        raise Refusal(
+            f"the stack in {settings.home} runs profile {state.profile}, and this is {settings.profile.value}: "
+            f"set PERENNIAL_PROFILE={state.profile}"
+        )
     client = await client_of(settings, state)
     store = await open_store(settings.database)
     try:
@@ -174,6 +192,7 @@ async def _attached(settings: Settings, state: StackState) -> AsyncIterator[Plac
             realm=state.realm,
             venue=settings.venue_row.venue,
             venue_url=state.addresses.get("exchange", ""),
+            orders_url=state.addresses.get("orders", ""),
             client=client,
             store=store,
         )

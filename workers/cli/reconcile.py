@@ -38,7 +38,9 @@ async def _reconciled() -> dict[str, Any]:
     if not (settings.home / "perennial.sqlite").exists() and settings.database_url is None:
         raise Refusal(f"no records yet in {settings.home}: there is nothing to compare")
     async with place_of(settings, verb="reconcile", files={}, start_at=None) as (place, _):
-        site = site_of(settings, realm=place.realm, venue=place.venue, venue_url=place.venue_url)
+        site = site_of(
+            settings, realm=place.realm, venue=place.venue, venue_url=place.venue_url, orders_url=place.orders_url
+        )
         exchange = open_exchange(site)
         try:
             accounts, symbols = await accounts_and_symbols(place.store, place.realm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -24,6 +25,7 @@ from workers.exchange_sim.list_endpoints import LISTS, Halves
 from workers.exchange_sim.market import iso
 from workers.exchange_sim.private import PRIVATE
 from workers.exchange_sim.public import PUBLIC
+from workers.exchange_sim.quoted import follow_quotes
 from workers.exchange_sim.signatures import SIGNED_PARAMETERS, account_of_key, check_signature
 
 _log = logging.getLogger(__name__)
@@ -39,7 +41,10 @@ def create_app(config: SimConfig) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        quotes = None if config.quotes_url is None else asyncio.create_task(follow_quotes(exchange, config.quotes_url))
         yield
+        if quotes is not None:
+            quotes.cancel()
         exchange.close()
 
     routes = [

@@ -38,6 +38,9 @@ class SimConfig:
     database keeps its own clock. Fees are fractions of the received asset. `enforce_limits=False` counts request
     weights without refusing. `without_lists` are symbols that take no order lists, `without_stop_loss` those that take
     a stop only with a limit: real venues have such symbols, and a client reads `exchangeInfo` to know.
+
+    With a `quotes_url` it is a paper venue: no candles, but the live quotes of `quoted_symbols` from that public venue,
+    on the wall clock.
     """
 
     db_path: str
@@ -46,6 +49,8 @@ class SimConfig:
     seed: int = 1
     files: Mapping[str, str] = field(default_factory=dict)
     generated: GeneratedMarket | None = None
+    quotes_url: str | None = None
+    quoted_symbols: tuple[str, ...] = ()
     start_at: datetime | None = None
     clock_mode: ClockMode = ClockMode.MANUAL
     maker_fee: Decimal = Decimal("0.001")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trading.matching.fills import FillModel
-from trading.matching.model import Refusal
+from trading.matching.model import ZERO, Refusal
 from workers.exchange_sim.clock import MarketClock
 from workers.exchange_sim.config import SimConfig
 from workers.exchange_sim.data import load_series
@@ -18,6 +18,7 @@ from workers.exchange_sim.klines import Resampled
 from workers.exchange_sim.limits import Limits
 from workers.exchange_sim.listeners import Listeners
 from workers.exchange_sim.market import Market, to_ms
+from workers.exchange_sim.quoted import quoted_markets
 from workers.exchange_sim.state import State
 from workers.exchange_sim.store import Store
 
@@ -100,14 +101,35 @@ class Exchange:
 
 def open_exchange(config: SimConfig) -> Exchange:
     """Load candles and state. Raises `ValueError` for unusable data or a database of another market or seed."""
+    if config.quotes_url is not None:
+        return _open_paper(config, config.quotes_url)
     markets = {symbol: Market(series) for symbol, series in sorted(load_series(config).items())}
     first_ms = min(market.first_ms for market in markets.values())
     start_ms = first_ms if config.start_at is None else to_ms(config.start_at)
     last_ms = max(market.end_ms for market in markets.values())
     if not first_ms <= start_ms < last_ms:
         raise ValueError(f"the start {config.start_at} lies outside the candles")
+    model = FillModel(seed=config.seed, maker_fee=config.maker_fee, taker_fee=config.taker_fee)
+    return _opened(config, markets, model, start_ms=start_ms, fingerprint=_fingerprint(config, markets))
+
+
+def _open_paper(config: SimConfig, url: str) -> Exchange:
+    """Live quotes on the wall clock: what was missed while nobody ran it is not made up."""
+    now_ms = wall_ms()
+    markets: dict[str, Market] = dict(quoted_markets(url, config.quoted_symbols, at_ms=now_ms))
+    fees = {"maker_fee": config.maker_fee, "taker_fee": config.taker_fee}
+    model = FillModel(seed=config.seed, slippage=ZERO, impact=ZERO, **fees)
+    exchange = _opened(config, markets, model, start_ms=now_ms, fingerprint=_hash("live quotes"))
+    if exchange.now_ms < now_ms:
+        exchange.state.now_ms = now_ms
+        exchange.clock.forget()
+    return exchange
+
+
+def _opened(
+    config: SimConfig, markets: dict[str, Market], model: FillModel, *, start_ms: int, fingerprint: str
+) -> Exchange:
     store = Store(config.db_path)
-    fingerprint = _fingerprint(config, markets)
     known = store.meta("fingerprint")
     if known is not None and known != fingerprint:
         store.close()
@@ -119,7 +141,6 @@ def open_exchange(config: SimConfig) -> Exchange:
     started = store.meta("started_ms")
     if started is None:
         state.commit(meta={"fingerprint": fingerprint, "started_ms": str(start_ms)})
-    model = FillModel(seed=config.seed, maker_fee=config.maker_fee, taker_fee=config.taker_fee)
     engine = Engine(markets, state, model)
     return Exchange(
         config=config,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from trading.matching.book import depth
+from trading.matching.book import Quote, depth
 from trading.matching.model import ZERO, Bar, Refusal
 from workers.exchange_sim import parameters
 from workers.exchange_sim.endpoints import Call, Endpoint, by_symbol, fixed
@@ -94,13 +94,7 @@ def klines(exchange: Exchange, call: Call) -> str:
 def order_book(exchange: Exchange, call: Call) -> str:
     market = exchange.market(parameters.required(call.values, "symbol"))
     levels = parameters.limit(call.values, default=100, most=5000)
-    bids, asks = depth(
-        market.known(exchange.now_ms),
-        market.venue.filters,
-        seed=exchange.config.seed,
-        symbol=market.symbol,
-        levels=min(levels, 100),
-    )
+    bids, asks = _depth(exchange, market, levels=min(levels, 100))
     return compact(
         {
             "lastUpdateId": exchange.now_ms,
@@ -108,6 +102,15 @@ def order_book(exchange: Exchange, call: Call) -> str:
             "asks": [[eight(quote.price), eight(quote.quantity)] for quote in asks],
         }
     )
+
+
+def _depth(exchange: Exchange, market: Market, *, levels: int) -> tuple[tuple[Quote, ...], tuple[Quote, ...]]:
+    """The book: a live quote's own best prices, else levels around what is known."""
+    newest = market.bars[-1]
+    if newest.bid is not None and newest.ask is not None:
+        return (Quote(newest.bid, newest.bid_quantity),), (Quote(newest.ask, newest.ask_quantity),)
+    known, filters = market.known(exchange.now_ms), market.venue.filters
+    return depth(known, filters, seed=exchange.config.seed, symbol=market.symbol, levels=levels)
 
 
 def _ticker(show: Callable[[Exchange, Market], dict[str, Any]]) -> Callable[[Exchange, Call], str]:
@@ -124,9 +127,7 @@ def _price(exchange: Exchange, market: Market) -> dict[str, Any]:
 
 
 def _book_top(exchange: Exchange, market: Market) -> dict[str, Any]:
-    bids, asks = depth(
-        market.known(exchange.now_ms), market.venue.filters, seed=exchange.config.seed, symbol=market.symbol, levels=1
-    )
+    bids, asks = _depth(exchange, market, levels=1)
     return {
         "symbol": market.api_symbol,
         "bidPrice": eight(bids[0].price),

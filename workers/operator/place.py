@@ -17,13 +17,17 @@ class HandRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where an operator works: a realm at a venue, its Temporal service and its records."""
+    """Where an operator works: a realm at a venue, its Temporal service and its records.
+
+    `orders_url` is the paper venue where orders do not go to the venue itself.
+    """
 
     realm: str
     venue: str
     venue_url: str
     client: Client
     store: Store
+    orders_url: str = ""
 
     @property
     def ledger(self) -> str:

@@ -49,7 +49,8 @@ class Site:
     `market_is_replayed` is true for a simulated venue, whose clock is asked instead of the wall's. `report_folder` is
     where period reports are written as files; without one they are kept in the database alone. `knowledge` says until
     when models have read, by name. `market_urls` are further sources of the venue's market data. `hours`
-    and the `usual` symbols are the watch's.
+    and the `usual` symbols are the watch's. `orders_url` is where orders go when that is not the venue itself: a paper
+    venue on this machine.
     """
 
     realm: str
@@ -74,6 +75,7 @@ class Site:
     market_urls: tuple[str, ...] = ()
     hours: MarketHours = field(default_factory=MarketHours)
     usual: tuple[str, ...] = ()
+    orders_url: str = ""
 
     @property
     def is_trial(self) -> bool:

@@ -38,6 +38,7 @@ def site_of(
     realm: str = "",
     venue: str = "",
     venue_url: str = "",
+    orders_url: str = "",
     database_url: str = "",
     health_port: int = 0,
     primary: str = "",
@@ -86,7 +87,17 @@ def site_of(
         market_urls=settings.market_addresses(),
         hours=MARKETS[settings.market].hours(settings.zone_name),
         usual=DEFAULT_SYMBOLS,
+        orders_url=_orders_url(settings, orders_url),
     )
+
+
+def _orders_url(settings: Settings, given: str) -> str:
+    """A paper venue is on this machine; every other profile's orders go to its venue and nowhere else."""
+    if given and settings.profile is not Profile.PAPER:
+        raise ValueError(f"an address for orders alone is for profile paper, not for {settings.profile.value}")
+    if not given:
+        return ""
+    return check_venue_host(Profile.SIMULATED, given)
 
 
 def _key_ring(settings: Settings) -> Callable[[str], VenueKey]:
@@ -120,6 +131,7 @@ async def serve_from_settings(
     realm: str,
     venue: str,
     venue_url: str,
+    orders_url: str,
     database_url: str,
     temporal: str,
     namespace: str,
@@ -142,6 +154,7 @@ async def serve_from_settings(
             realm=realm,
             venue=venue,
             venue_url=venue_url,
+            orders_url=orders_url,
             database_url=database_url,
             health_port=health_port,
             primary=primary,

@@ -228,8 +228,8 @@ def open_exchange(site: Site, *, market_clock: Any = None) -> BinanceExchange:
     return BinanceExchange(
         realm=site.realm,
         venue=site.venue,
-        base_url=site.venue_url,
-        credentials=simulated_credential if site.market_is_replayed else credential,
+        base_url=site.orders_url or site.venue_url,
+        credentials=simulated_credential if site.market_is_replayed or site.orders_url else credential,
         market_clock=market_clock,
         engine_timeout_s=doubt[0],
         read_lag_s=doubt[1],

@@ -56,6 +56,9 @@ class MarketSource:
 class HouseSpec:
     """What a house is started with. `start_at` is where the market clock begins in a new home.
 
+    With a `venue_url` that is the venue, and no exchange is started; on profile paper it is where market data comes
+    from, and a paper venue beside it fills against its quotes.
+
     `worker_roles` has the roles of each worker process, as `perennial worker --roles` takes them; empty means all.
     `database_url` is the embedded database of the home unless it is given; workers get it in their environment, for it
     may hold a password. With `configured_temporal` the service that the SDK's own configuration names is used, and none
@@ -65,6 +68,8 @@ class HouseSpec:
 
     realm: str
     market: MarketSource
+    venue: str = VENUE
+    venue_url: str = ""
     start_at: datetime | None = None
     clock: str = "manual"
     primary: str = "rules-momentum"
@@ -81,12 +86,17 @@ class HouseSpec:
     codec_active: str | None = None
     codec_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
+    @property
+    def is_paper(self) -> bool:
+        return self.profile == "paper"
+
 
 @dataclass(slots=True)
 class House:
     """A running house. `database_url` and `venue_url` are what a verb needs to read records and prices.
 
-    `venue_url` is the exchange itself; `fault_proxy_url` is what the workers take for it, where faults are planned.
+    `venue_url` is the exchange itself, `orders_url` the paper venue beside it where there is one. `fault_proxy_url` is
+    what the workers take for it, where faults are planned.
     """
 
     stack: Stack
@@ -95,6 +105,7 @@ class House:
     database_url: str
     venue_url: str
     fault_proxy_url: str = ""
+    orders_url: str = ""
 
     @property
     def worker_names(self) -> tuple[str, ...]:
@@ -123,7 +134,9 @@ async def house(
     from workflows.names import DEPLOYMENT, LOCAL_BUILD
 
     venue_port = free_port()
-    venue_url = f"http://{LOOPBACK}:{venue_port}"
+    exchange_url = f"http://{LOOPBACK}:{venue_port}"
+    venue_url = spec.venue_url or exchange_url
+    orders_url = exchange_url if spec.is_paper else ""
     async with contextlib.AsyncExitStack() as leaving:
         database, database_url = await _database(home, spec, leaving)
         stack = await leaving.enter_async_context(
@@ -132,15 +145,21 @@ async def house(
         if database is not None:
             await stack.start(database)
         _, _, client = await asyncio.gather(
-            migrate(database_url), stack.start(_exchange(home, spec, venue_port)), _temporal(stack, spec)
+            migrate(database_url), _start_exchange(stack, spec, venue_port), _temporal(stack, spec)
         )
-        stack.publish(exchange=venue_url)
+        stack.publish(exchange=venue_url, **({"orders": orders_url} if orders_url else {}))
         proxy_url = await _fault_proxy(stack, spec, venue_port)
         address = stack.state.temporal_address
         starting = stack.start_all(
             [
                 _worker(
-                    number, roles, spec, venue_url=proxy_url or venue_url, database_url=database_url, temporal=address
+                    number,
+                    roles,
+                    spec,
+                    venue_url=proxy_url or venue_url,
+                    orders_url=orders_url,
+                    database_url=database_url,
+                    temporal=address,
                 )
                 for number, roles in enumerate(spec.worker_roles, start=1)
             ]
@@ -148,7 +167,7 @@ async def house(
         await asyncio.gather(
             starting, make_current(client, deployment=DEPLOYMENT, build_id=LOCAL_BUILD, timeout_s=WORKER_READY_S)
         )
-        yield House(stack, client, spec, database_url, venue_url, proxy_url)
+        yield House(stack, client, spec, database_url, venue_url, proxy_url, orders_url)
 
 
 async def _database(home: Home, spec: HouseSpec, leaving: contextlib.AsyncExitStack) -> tuple[Part | None, str]:
@@ -209,6 +228,20 @@ async def _temporal(stack: Stack, spec: HouseSpec) -> Client:
     return client
 
 
+async def _start_exchange(stack: Stack, spec: HouseSpec, port: int) -> None:
+    """An exchange of our own, simulated or on paper; none where a real venue is the venue."""
+    if spec.is_paper:
+        await stack.start(_paper_venue(stack.home, spec, port))
+    elif not spec.venue_url:
+        await stack.start(_exchange(stack.home, spec, port))
+
+
+def _paper_venue(home: Home, spec: HouseSpec, port: int) -> Part:
+    words = ["exchange-sim", "--db", str(home.path / "paper.sqlite"), "--port", str(port), "--clock", "realtime"]
+    words += ["--quotes-from", spec.venue_url, "--symbols", ",".join(spec.market.symbols)]
+    return Part(name="exchange", argv=python_part(*words), ready=printed_ready_line)
+
+
 def _exchange(home: Home, spec: HouseSpec, port: int) -> Part:
     words = [
         "exchange-sim",
@@ -227,7 +260,16 @@ def _exchange(home: Home, spec: HouseSpec, port: int) -> Part:
     return Part(name="exchange", argv=python_part(*words), ready=printed_ready_line)
 
 
-def _worker(number: int, roles: str, spec: HouseSpec, *, venue_url: str, database_url: str, temporal: str) -> Part:
+def _worker(
+    number: int,
+    roles: str,
+    spec: HouseSpec,
+    *,
+    venue_url: str,
+    orders_url: str,
+    database_url: str,
+    temporal: str,
+) -> Part:
     port = free_port()
     words = [
         "worker",
@@ -236,9 +278,10 @@ def _worker(number: int, roles: str, spec: HouseSpec, *, venue_url: str, databas
         "--realm",
         spec.realm,
         "--venue",
-        VENUE,
+        spec.venue,
         "--venue-url",
         venue_url,
+        *(("--orders-url", orders_url) if orders_url else ()),
         *(("--temporal", temporal) if temporal else ()),
         "--health-port",
         str(port),
