@@ -29,7 +29,7 @@ from config import markets
 rows = []
 for row in markets._ROWS:
     if row.profile == "{profile}":
-        row = dataclasses.replace(row, base_url="{url}" if row.base_url else None, hosts=frozenset({{"127.0.0.1"}}))
+        row = dataclasses.replace(row, base_url="{url}" if row.base_url else None, hosts=frozenset({{"localhost"}}))
     rows.append(row)
 markets._ROWS = tuple(rows)
 markets.VENUES.update({{row.profile: row for row in rows}})
@@ -71,7 +71,7 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
         clock="realtime",
     )
     exchange.open("composite", USDT="20000")
-    yield Venue(exchange, f"http://127.0.0.1:{exchange.port}", folder)
+    yield Venue(exchange, f"http://localhost:{exchange.port}", folder)
     exchange.close()
 
 

@@ -47,6 +47,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "knowledge": ("workers.cli.teaching", "Teach the agent a principle of yours"),
     "schedules": ("workers.cli.schedules", "List, apply, pause, trigger and backfill schedules"),
     "memory": ("workers.cli.memory", "List lessons and experiences that reviews left, or show one"),
+    "export": ("workers.cli.export", "Write the trades of the ledger as CSV"),
     "report": ("workers.cli.report", "Write the report of a day, week, month or quarter"),
     "doctor": ("workers.cli.doctor", "Check machine, settings, servers and keys; change nothing"),
     "db": ("workers.cli.db", "Database: migrate, info, digest"),
