@@ -12,12 +12,14 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.exchange.port import AwaitChange, AwaitMarket
+    from activities.store.calls import STORE_CALL, EntryPlanEnd, StoreCalls
+    from activities.store.ports.journal import EntryPlan
     from trading.decision.story import order_story
     from trading.orders.entries import rests_for, summed, unguarded
     from trading.orders.guarding import GuardState
     from trading.orders.models import OrderReport, OrderRequest, OrderStatus
     from trading.orders.sending import wants_the_gate_again
-    from trading.orders.slicing import Slice, permitted_again, sliced
+    from trading.orders.slicing import Slice, first_order_id, permitted_again, sliced
     from trading.orders.wishes import Resolution
     from trading.risk.wishes import asked_again
     from workflows.clock import MarketTime
@@ -58,8 +60,10 @@ class OrderExecution:
     def __init__(self, request: ExecutionRequest) -> None:
         self._request = request
         order = sliced(request.order, request.slices[0]) if request.slices else request.order
-        self._order = order
         self._permit = request.permit
+        if request.resumed is not None:
+            order, self._permit = request.resumed.order, request.resumed.permit
+        self._order = order
         self._expires_at = request.expires_at
         self._reports: dict[str, OrderReport] = {}
         self._venue = VenueOrders(realm=order.realm, venue=order.venue, account=order.account, symbol=order.symbol)
@@ -73,11 +77,26 @@ class OrderExecution:
     async def run(self, request: ExecutionRequest) -> OrderReport:
         """Return the entry's last report. Whatever happens, the reservation is released exactly once, at the end."""
         self._opening = await self._held()
-        report = await self._bought(is_last=not request.slices[1:])
-        for part in request.slices[1:]:
-            if not report.executed_quantity or not await self._may_go_on(part):
+        if request.slices:
+            await self._keep_plan()
+        if request.resumed is not None:
+            self._opening -= request.resumed.net_base
+        later = [part for part in request.slices if part.number > self._order.slice_number]
+        report = await self._bought(is_last=not later)
+        ended, late = "all of it was sent", timedelta(0)
+        if request.resumed is not None and later:
+            self._time.observe(await self._market_time())
+            late = max(self._time.now - later[0].due_at, late)  # the rest keeps its pace: a lost hour is not made up
+        for part in later:
+            stopped: str | None = "the last one bought nothing"
+            if report.executed_quantity:
+                stopped = await self._stopped_before(part, due=part.due_at + late)
+            if stopped is not None:
+                ended = f"before slice {part.number}: {stopped}"
                 break
-            report = await self._bought(is_last=part is request.slices[-1])
+            report = await self._bought(is_last=part is later[-1])
+        if request.slices:
+            await self._end_plan(ended)
         await self._settle()
         await self._answer_tick(closed=True)
         whole = summed(request.order.client_order_id, tuple(self._reports.values()))
@@ -115,13 +134,35 @@ class OrderExecution:
                 return report
             unsent = report
 
-    async def _may_go_on(self, part: Slice) -> bool:
-        """Wait for the slice's time; then whether it may be sent: no cancel, nothing sold, and the gate permits."""
-        await self._until(part.due_at)
-        if self._cancel_because is not None or not await self._is_all_held():
-            return False
-        permitted = await self._permitted_again(sliced(self._request.order, part))
-        return permitted and self._permit.epoch == self._request.permit.epoch
+    async def _stopped_before(self, part: Slice, *, due: datetime) -> str | None:
+        """Wait for the slice's time; then why it must not be sent: a cancel, something sold, the gate, a halt since."""
+        await self._until(due)
+        if self._cancel_because is not None:
+            return f"cancelled: {self._cancel_because}"
+        if not await self._is_all_held():
+            return "something of the position was sold"
+        if not await self._permitted_again(sliced(self._request.order, part)):
+            return "the gate refused"
+        return None if self._permit.epoch == self._request.permit.epoch else "the account was halted meanwhile"
+
+    async def _keep_plan(self) -> None:
+        """What losing this workflow would lose: the slices that are not orders yet, and the question to the gate."""
+        request = self._request
+        plan = EntryPlan(
+            realm=request.order.realm,
+            account=request.order.account,
+            client_order_id=first_order_id(request.order),
+            decision_id=request.order.decision_id,
+            request=request.model_dump_json(exclude={"resumed"}),
+        )
+        await workflow.execute_local_activity_method(StoreCalls.keep_entry_plan, plan, **STORE_CALL)
+
+    async def _end_plan(self, because: str) -> None:
+        order = self._request.order
+        end = EntryPlanEnd(
+            realm=order.realm, account=order.account, client_order_id=first_order_id(order), because=because
+        )
+        await workflow.execute_local_activity_method(StoreCalls.end_entry_plan, end, **STORE_CALL)
 
     async def _is_all_held(self) -> bool:
         """Whether what the slices bought is still there: a stop, a target or a person may have sold of it."""

@@ -158,6 +158,14 @@ class GatePassage(Contract):
     wish: GateRequest
 
 
+class Resumed(Contract):
+    """Where a sliced entry stood when its execution was lost: its newest order, and what the ledger had of that."""
+
+    order: OrderRequest
+    permit: Permit
+    net_base: Decimal = Decimal(0)
+
+
 class ExecutionRequest(Contract):
     """An entry with its permit, and what its guard must know to protect it.
 
@@ -174,6 +182,7 @@ class ExecutionRequest(Contract):
     slices: tuple[Slice, ...] = ()
     passage: GatePassage | None = None
     terms: ExitTerms = ExitTerms()
+    resumed: Resumed | None = None
     owner: str = Field(description="the workflow that is told when the order is placed")
     coordinator: str | None = None
 

@@ -19,6 +19,7 @@ from activities.store.ports.audit import Audit
 from activities.store.ports.blobs import Blobs
 from activities.store.ports.decisions import Decisions
 from activities.store.ports.faults import StoreRefused, StoreUnavailable
+from activities.store.ports.journal import EntryPlan, EntryPlans
 from activities.store.ports.plans import DayPlans
 from trading.contract import Contract, Utc
 from trading.decision.models import DecisionHead, DecisionSummary, PositionView, TrackRecord
@@ -56,7 +57,7 @@ UNKNOWN_ACCOUNT = "UnknownAccount"
 BLOB_MISSING = "BlobMissing"
 
 
-class Records(Decisions, DayPlans, AccountBook, Promises, Audit, Protections, Blobs, Protocol):
+class Records(Decisions, DayPlans, AccountBook, Promises, EntryPlans, Audit, Protections, Blobs, Protocol):
     """What these activities need of the one store."""
 
 
@@ -122,6 +123,15 @@ class PromiseRecord(Contract):
     realm: str
     account: str
     promise: Promise
+
+
+class EntryPlanEnd(Contract):
+    """No slice of the entry follows any more."""
+
+    realm: str
+    account: str
+    client_order_id: str
+    because: str
 
 
 class GateRow(Contract):
@@ -266,6 +276,18 @@ class StoreCalls:
         """Show the promise to the venue's other desks, where what they hold and promised leaves its room (C16)."""
         async with at_the_store():
             return await self._store.promise(record.realm, record.account, record.promise)
+
+    @activity.defn
+    async def keep_entry_plan(self, plan: EntryPlan) -> None:
+        """Keep what a sliced entry means to do before its first slice is sent (C24)."""
+        with _store_errors():
+            await self._store.keep_entry_plan(plan)
+
+    @activity.defn
+    async def end_entry_plan(self, end: EntryPlanEnd) -> None:
+        """Keep why no slice of an entry follows any more (C24)."""
+        with _store_errors():
+            await self._store.end_entry_plan(end.realm, end.account, end.client_order_id, because=end.because)
 
     @activity.defn
     async def write_gate(self, row: GateRow) -> None:

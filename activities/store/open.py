@@ -10,6 +10,7 @@ from activities.store.blobs import BlobRows, RecentTexts
 from activities.store.day_plans import DayPlanRows
 from activities.store.decisions import DecisionRows
 from activities.store.engine import Database
+from activities.store.entry_plans import EntryPlanRows
 from activities.store.exposures import ExposureRows
 from activities.store.gene_pool import GenePoolRows
 from activities.store.journal import JournalRows
@@ -28,6 +29,7 @@ class Store(
     JournalRows,
     AccountRows,
     ExposureRows,
+    EntryPlanRows,
     DecisionRows,
     LedgerRows,
     PeriodRows,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 from sqlalchemy import RowMapping, and_, select, union
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.journal import intent_of
 from activities.store.open import Store
-from activities.store.ports.journal import Intent
+from activities.store.ports.journal import EntryPlan, Intent
 from activities.store.tables import (
     DecisionRow,
     GateAnswerRow,
@@ -22,8 +22,10 @@ from activities.store.tables import (
 from trading.contract import Contract
 from trading.decision.models import Action, Fusion, Stance
 from trading.money import ZERO
-from trading.orders.models import OPEN, Leg
+from trading.orders.models import OPEN, Leg, OrderStatus
 from trading.risk.models import GateAnswer, Permit
+
+NOT_TOLD = frozenset({OrderStatus.INTENDED, OrderStatus.PENDING_NEW})
 
 
 class Levels(Contract):
@@ -68,6 +70,35 @@ class OpenTrade(Contract):
     exits: tuple[Intent, ...] = ()
 
 
+class OpenPlan(Contract):
+    """An entry in slices of which more may follow: what its execution was asked, and how far it came."""
+
+    plan: EntryPlan
+    newest: OpenEntry | None = None
+
+
+async def open_entry_plans(store: Store, realm: str) -> tuple[OpenPlan, ...]:
+    """Every sliced entry that nothing has ended, with the newest of its orders."""
+    plans = await store.open_entry_plans(realm)
+    async with store.database.read() as connection:
+        return tuple([await _open_plan(connection, plan) for plan in plans])
+
+
+async def _open_plan(connection: AsyncConnection, plan: EntryPlan) -> OpenPlan:
+    query = select(OrderRow.__table__).where(
+        OrderRow.realm == plan.realm,
+        OrderRow.account == plan.account,
+        OrderRow.decision_id == plan.decision_id,
+        OrderRow.leg == Leg.ENTRY.value,
+    )
+    rows = (await connection.execute(query)).mappings().all()
+    newest = max(rows, key=lambda row: (row["slice_number"], row["revision"]), default=None)
+    return OpenPlan(
+        plan=plan,
+        newest=None if newest is None else await _open_entry(connection, plan.realm, intent_of(newest)),
+    )
+
+
 async def open_trades(store: Store, realm: str) -> tuple[OpenTrade, ...]:
     """Every open trade of the realm, by account and symbol, as one moment of the database shows it."""
     async with store.database.read() as connection:
@@ -92,7 +123,8 @@ async def _open_trade(connection: AsyncConnection, realm: str, account: str, sym
     rows = (await connection.execute(select(OrderRow.__table__).where(mine))).mappings().all()
     orders = [intent_of(row) for row in sorted(rows, key=_when_intended)]
     closed = await _closed_decisions(connection, realm, account, symbol)
-    entries = _since_last_close([order for order in orders if order.request.leg is Leg.ENTRY], closed)
+    half_told = {order.request.led_by for order in orders if order.status in NOT_TOLD}
+    entries = _since_last_close([order for order in orders if order.request.leg is Leg.ENTRY], closed, half_told)
     if not entries:
         return None
     began = entries[0].request.as_of
@@ -118,13 +150,21 @@ def _when_intended(row: RowMapping) -> tuple[object, ...]:
     return row["as_of"], row["revision"], row["client_order_id"]
 
 
-def _since_last_close(entries: Sequence[Intent], closed: frozenset[str]) -> list[Intent]:
-    """Entries after the newest one whose trade is closed, without those that ended and never filled."""
+def _since_last_close(
+    entries: Sequence[Intent], closed: frozenset[str], half_told: Collection[str | None]
+) -> list[Intent]:
+    """Entries after the newest one whose trade is closed, without those that ended and never filled.
+
+    One whose exits have not been told yet is among them whatever it came to: their rows are not at their end.
+    """
     last = max((place for place, entry in enumerate(entries) if entry.request.decision_id in closed), default=-1)
     return [
         entry
         for entry in entries[last + 1 :]
-        if entry.report is None or not entry.report.is_terminal or entry.report.executed_quantity > 0
+        if entry.report is None
+        or not entry.report.is_terminal
+        or entry.report.executed_quantity > 0
+        or entry.request.client_order_id in half_told
     ]
 
 

@@ -384,6 +384,19 @@ class ArmingRow(Row):
     __table_args__ = (ForeignKeyConstraint(["realm", "account"], ["accounts.realm", "accounts.account"]),)
 
 
+class EntryPlanRow(Row):
+    """What is still to come of an entry in slices, and why nothing is; its orders are the record of what was sent."""
+
+    __tablename__ = "entry_plans"
+    realm: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(primary_key=True)
+    client_order_id: Mapped[str] = mapped_column(primary_key=True)
+    decision_id: Mapped[str]
+    request: Mapped[str]
+    ended_because: Mapped[str | None]
+    __table_args__ = ({"info": WALL},)
+
+
 class MarkRow(Row):
     """The newest mark of a symbol that an account was valued at."""
 

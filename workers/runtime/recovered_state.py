@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from activities.store.open_trades import OpenEntry, OpenTrade
+from activities.store.open_trades import NOT_TOLD, OpenEntry, OpenPlan, OpenTrade
 from activities.store.ports.journal import Intent
 from trading.ledger.outcome import position_quantity
+from trading.money import ZERO
 from trading.orders.entries import entry_times
 from trading.orders.exits import Trail, exit_plan, trail_behind
 from trading.orders.guarding import TARGET
@@ -16,9 +17,7 @@ from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, O
 from trading.orders.slicing import first_order_id
 from trading.orders.wishes import ExitPlan, ExitTerms
 from workflows.names import decision_workflow, execution_workflow
-from workflows.protocol import ExecutionRequest, Expect, GuardState, ReduceRequest
-
-NOT_TOLD = frozenset({OrderStatus.INTENDED, OrderStatus.PENDING_NEW})
+from workflows.protocol import ExecutionRequest, Expect, GuardState, ReduceRequest, Resumed
 
 
 def guard_state(trade: OpenTrade, *, realm: str) -> GuardState:
@@ -92,8 +91,9 @@ def _sold_at_first_target(state: GuardState, trade: OpenTrade) -> str | None:
 
 
 def is_half_told(entry: OpenEntry, trade: OpenTrade) -> bool:
-    """Whether the entry filled, and the venue's word on an exit that came with it is not in the ledger."""
-    return entry.is_filled and any(
+    """Whether the entry has ended, and the venue's word on an exit that came with it is not in the ledger."""
+    has_ended = entry.is_filled or not entry.is_unresolved
+    return has_ended and any(
         order.request.led_by == entry.intent.request.client_order_id and order.status in NOT_TOLD
         for order in trade.exits
     )
@@ -211,3 +211,24 @@ def execution_request(entry: OpenEntry, *, realm: str, coordinator: str | None) 
         owner=decision_workflow(realm, order.decision_id),
         coordinator=coordinator,
     )
+
+
+def execution_of(plan: OpenPlan) -> str:
+    """The workflow id under which a sliced entry is followed."""
+    return execution_workflow(plan.plan.realm, plan.plan.client_order_id)
+
+
+def resumed_request(plan: OpenPlan, *, coordinator: str | None) -> ExecutionRequest:
+    """A sliced entry as its decision started it, from its newest order on; from the beginning where it has none."""
+    request = ExecutionRequest.model_validate_json(plan.plan.request)
+    request = request.model_copy(update={"coordinator": coordinator})
+    newest = plan.newest
+    if newest is None or newest.permit is None:
+        return request
+    report = newest.intent.report
+    resumed = Resumed(
+        order=newest.intent.request,
+        permit=newest.permit,
+        net_base=report.net_base if report is not None else ZERO,
+    )
+    return request.model_copy(update={"resumed": resumed})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,11 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from activities.store.listing import accounts_and_symbols
-from activities.store.open_trades import OpenTrade, open_trades
+from activities.store.open_trades import OpenPlan, OpenTrade, open_entry_plans, open_trades
 from activities.store.ports.faults import StoreUnavailable
 from trading.orders.slicing import first_order_id
 from trading.risk.desk import reserve
-from workers.runtime.recovered_state import execution_request, guard_state, is_half_told
+from workers.runtime.recovered_state import execution_of, execution_request, guard_state, is_half_told, resumed_request
 from workers.runtime.site import Site
 from workflows.account_desk import AccountDesk
 from workflows.market_watch import MarketWatch
@@ -117,16 +117,20 @@ async def recover(client: Client, store: Store, *, realm: str, venue: str) -> Re
     if not accounts:
         return Recovered()
     trades = await open_trades(store, realm)
+    plans = await open_entry_plans(store, realm)
     coordinator = await _running_campaign(client, realm)
     begin = _Beginning(client, realm, venue, coordinator)
     playbook_hash = await _playbook_hash(store, realm)
     found = Recovered()
     for account in accounts:
         mine = [trade for trade in trades if trade.account == account]
-        if await begin.desk(account, playbook_hash, await _desk_state(store, realm, account, mine)):
+        if await begin.desk(account, playbook_hash, await _desk_state(store, realm, account, mine, plans)):
             found = replace(found, desks=(*found.desks, desk_workflow(realm, account)))
     for trade in trades:
-        found = await _recover_trade(begin, trade, found)
+        found = await _recover_trade(begin, trade, found, planned=[execution_of(plan) for plan in plans])
+    for plan in plans:
+        if await begin.execution(execution_of(plan), resumed_request(plan, coordinator=coordinator)):
+            found = replace(found, executions=(*found.executions, execution_of(plan)))
     return found
 
 
@@ -155,7 +159,9 @@ async def _recover_watch(client: Client, store: Store, site: Site) -> tuple[str,
     return (name,) if is_new else ()
 
 
-async def _recover_trade(begin: _Beginning, trade: OpenTrade, found: Recovered) -> Recovered:
+async def _recover_trade(
+    begin: _Beginning, trade: OpenTrade, found: Recovered, *, planned: Collection[str]
+) -> Recovered:
     """The guard first, with all that it knew; then the executions that still have something to tell it."""
     guard = guard_workflow(begin.realm, trade.account, trade.symbol)
     if any(entry.levels is None for entry in trade.entries):
@@ -166,6 +172,8 @@ async def _recover_trade(begin: _Beginning, trade: OpenTrade, found: Recovered) 
         if not entry.is_unresolved and not is_half_told(entry, trade):
             continue
         name = execution_workflow(begin.realm, first_order_id(entry.intent.request))
+        if name in planned:
+            continue
         request = execution_request(entry, realm=begin.realm, coordinator=begin.coordinator)
         if request is None:
             found = replace(found, helpless=(*found.helpless, name))
@@ -264,9 +272,17 @@ async def _playbook_hash(store: Store, realm: str) -> str:
     return known or await keep_playbook(store, first_playbook())
 
 
-async def _desk_state(store: Store, realm: str, account: str, trades: Iterable[OpenTrade]) -> DeskState | None:
+async def _desk_state(
+    store: Store, realm: str, account: str, trades: Iterable[OpenTrade], plans: Iterable[OpenPlan]
+) -> DeskState | None:
     """What the desk promised to entries that are still unresolved; `None` where the ledger says everything."""
-    open_entries = [entry for trade in trades for entry in trade.entries if entry.is_unresolved]
+    kept = {plan.newest.permit.id for plan in plans if plan.newest is not None and plan.newest.permit is not None}
+    entries = [entry for trade in trades for entry in trade.entries]
+    open_entries = [
+        entry
+        for entry in entries
+        if entry.is_unresolved or (entry.permit is not None and entry.permit.id in kept and entry.intent.report)
+    ]
     exposure = await store.exposure(realm, account)
     if exposure is None or not open_entries:
         return None

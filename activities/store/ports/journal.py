@@ -78,3 +78,31 @@ class OrderJournal(Protocol):
     async def record_status(self, key: OrderKey, status: OrderStatus, *, reason: str) -> OrderReport:
         """Our own word on an order (`FROZEN`, `REFUSED`, `EXPIRED`); a terminal status stays as it is."""
         ...
+
+
+class EntryPlan(Contract):
+    """An entry that is sent in slices, named by its first order; `request` is its execution's, as JSON."""
+
+    realm: str
+    account: str
+    client_order_id: str
+    decision_id: str
+    request: str
+
+
+class EntryPlans(Protocol):
+    """Plans of sliced entries, until all of it was sent or something ended it."""
+
+    async def keep_entry_plan(self, plan: EntryPlan) -> None:
+        """Written once, before the first slice is sent."""
+        ...
+
+    async def end_entry_plan(self, realm: str, account: str, client_order_id: str, *, because: str) -> None:
+        """No slice follows any more, and why; the first reason stays."""
+        ...
+
+    async def open_entry_plans(self, realm: str) -> tuple[EntryPlan, ...]: ...
+
+    async def end_of_entry_plan(self, realm: str, account: str, client_order_id: str) -> str | None:
+        """Why no slice follows; `None` while one may, and for an unknown plan."""
+        ...

@@ -408,6 +408,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("realm", "account", "protection_id", name=op.f("pk_protections")),
     )
     op.create_table(
+        "entry_plans",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("client_order_id", sa.Text(), nullable=False),
+        sa.Column("decision_id", sa.Text(), nullable=False),
+        sa.Column("request", sa.Text(), nullable=False),
+        sa.Column("ended_because", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("realm", "account", "client_order_id", name=op.f("pk_entry_plans")),
+    )
+    op.create_table(
         "promises",
         sa.Column("realm", sa.Text(), nullable=False),
         sa.Column("account", sa.Text(), nullable=False),
@@ -581,6 +591,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_lessons_realm_account_symbol_as_of"), table_name="lessons")
     op.drop_table("lessons")
     op.drop_table("promises")
+    op.drop_table("entry_plans")
     op.drop_table("armings")
     op.drop_table("protections")
     op.drop_table("gates")
