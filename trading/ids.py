@@ -40,12 +40,13 @@ def canonical_json(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="python")
+    # the frequent ones first: whether a value is a pydantic model is a question that costs as much as an answer here
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="python")
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, (set, frozenset)):

@@ -26,6 +26,7 @@ class StoreSource:
     def __init__(self, store: Store, *, knowledge: Mapping[str, datetime] | None = None) -> None:
         self._store = store
         self._knowledge = knowledge or {}
+        self._last_read: tuple[tuple[str, ...], tuple[EvolutionReport, ...]] = ((), ())
 
     async def period_records(self, realm: str, account: str, *, start: datetime, end: datetime) -> PeriodRecords:
         records = await period_records(self._store, realm, account, start=start, end=end)
@@ -39,8 +40,11 @@ class StoreSource:
         return tuple(each.model_copy(update={"knowledge_until": self._knowledge.get(each.name)}) for each in models)
 
     async def evolutions(self, realm: str, *, until: datetime) -> tuple[EvolutionReport, ...]:
-        names = await self._store.evolution_reports(realm, until=until)
-        return tuple([EvolutionReport.model_validate_json(await self._store.get(name)) for name in names])
+        names = tuple(await self._store.evolution_reports(realm, until=until))
+        if names != self._last_read[0]:  # a reflection asks once for each account, of all the weeks there were
+            reports = [EvolutionReport.model_validate_json(await self._store.get(name)) for name in names]
+            self._last_read = (names, tuple(reports))
+        return self._last_read[1]
 
     async def day_review(self, realm: str, period: str) -> tuple[DayReview, str | None] | None:
         kept = await self._store.find_day_review(realm, period)

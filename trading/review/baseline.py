@@ -81,7 +81,8 @@ def random_baseline(
         return None
     own = sum((leg.pnl for _, legs in markets for leg in legs), ZERO)
     chance = random.Random(seed)
-    results = [_one_run(markets, chance) for _ in range(runs)]
+    plain = [(closes, [(leg.steps, leg.notional, leg.cost) for leg in legs]) for closes, legs in markets]
+    results = [_one_run(plain, chance) for _ in range(runs)]
     below = sum(result < own for result in results) + sum(result == own for result in results) / 2
     return RandomBaseline(
         account=known[0].account,
@@ -165,15 +166,16 @@ def _leg(trade: ClosedTrade, run: PriceRun) -> _Leg:
     )
 
 
-def _one_run(markets: Sequence[tuple[list[float], list[_Leg]]], chance: random.Random) -> float:
+def _one_run(markets: Sequence[tuple[list[float], list[tuple[int, float, float]]]], chance: random.Random) -> float:
+    """One run's result; of each leg steps, notional and cost."""
     total = 0.0
     for closes, legs in markets:
-        room = len(closes) - 1 - sum(leg.steps for leg in legs)
-        offsets = sorted(chance.randrange(room + 1) for _ in legs)
+        room = len(closes) - 1 - sum(steps for steps, _, _ in legs)
+        offsets = sorted([chance.randrange(room + 1) for _ in legs])
         passed = 0
-        for offset, leg in zip(offsets, chance.sample(legs, len(legs)), strict=True):
+        for offset, (steps, notional, cost) in zip(offsets, chance.sample(legs, len(legs)), strict=True):
             enters = offset + passed
-            gain = closes[enters + leg.steps] / closes[enters] - 1.0
-            total += leg.notional * gain - leg.cost
-            passed += leg.steps
+            gain = closes[enters + steps] / closes[enters] - 1.0
+            total += notional * gain - cost
+            passed += steps
     return total
