@@ -11,7 +11,7 @@ import pytest
 from eventually import eventually
 from fakes.scripted_models import buys
 from fakes.sequence_house import SequenceHouse
-from fakes.told_market import ACCOUNT, FLAT, OPENS_AT, SYMBOL, Told
+from fakes.told_market import ACCOUNT, FLAT, OPENS_AT, SYMBOL, VENUE, Told
 from temporalio.client import WorkflowHandle
 
 from trading.orders.models import Leg, OrderReport, OrderStatus, OrderType, TimeInForce
@@ -20,6 +20,7 @@ from trading.playbook import Playbook, first_playbook, revised
 from trading.policy.model import Policy
 from trading.policy.table import changed
 from trading.risk.models import Mode
+from workers.runtime.recovery import recover
 from workflows.account_desk import AccountDesk
 from workflows.names import QueueRole, Update, execution_workflow
 from workflows.order_execution import OrderExecution
@@ -234,6 +235,70 @@ async def test_a_wish_to_cancel_ends_the_slices(open_house: OpenHouse) -> None:
     await handle.signal(OrderExecution.cancel, "a person changed their mind")
     await handle.result()
     assert len(await entries(house)) == 1
+
+
+async def is_protected_whole(house: SequenceHouse) -> bool:
+    held = sum(one.quantity for one in await house.store.positions(house.realm, ACCOUNT))
+    resting = await house.exchange.open_orders(ACCOUNT, SYMBOL)
+    stops = [order.quantity for order in resting if order.type is OrderType.STOP_LOSS]
+    return held > 0 and len(stops) == 1 and held - stops[0] < Decimal("0.00001")
+
+
+async def lost_between_slices(house: SequenceHouse) -> str:
+    """Bought the first of three slices by a decision; then Temporal's state is lost. The execution's id."""
+    house.primary.say(buys())
+    house.secondary.say(buys())
+    result = await house.decide()
+    (outcome,) = result.summary.outcomes
+    (execution,) = outcome.execution_ids
+    await house.advance(OPENS_AT + timedelta(minutes=1))
+
+    await eventually(lambda: is_protected_whole(house), what="the first slice is protected")
+    for name in (execution, house.guard().id, house.desk().id):
+        await house.client.get_workflow_handle(name).terminate("lost")
+    return execution
+
+
+async def test_a_lost_sliced_entry_follows_its_plan_to_the_end(open_house: OpenHouse) -> None:
+    house = await open_house(Told(hours=[FLAT] * 6, playbook=playbook_with(**FINE), coordinated=False))
+    execution = await lost_between_slices(house)
+    found = await recover(house.client, house.store, realm=house.realm, venue=VENUE)
+    assert (found.executions, found.helpless) == ((execution,), ())
+    assert not await nothing_promised(house), "the rest is still promised"
+    again = await recover(house.client, house.store, realm=house.realm, venue=VENUE)
+    assert again.executions == (), "it runs"
+
+    async def has_bought(count: int) -> bool:
+        await house.advance(await house.market_now() + timedelta(seconds=1))
+        return len([one for one in await entries(house) if one.report and one.report.executed_quantity]) == count
+
+    for count in (2, 3):
+        await house.advance(await house.market_now() + timedelta(minutes=11))
+        await eventually(lambda count=count: has_bought(count), what=f"slice {count}")  # type: ignore[misc]
+    await eventually(lambda: nothing_promised(house), what="the release")
+    sent = [order.request for order in await entries(house)]
+    assert [order.slice_number for order in sent] == [0, 1, 2]
+    assert len({order.client_order_id for order in sent}) == 3
+    because = await house.store.end_of_entry_plan(house.realm, ACCOUNT, sent[0].client_order_id)
+    assert because == "all of it was sent"
+    assert await house.store.open_entry_plans(house.realm) == ()
+    await eventually(lambda: is_protected_whole(house), what="one stop for what all of them brought")
+
+
+async def test_a_lost_sliced_entry_of_which_something_was_sold_is_ended_with_its_reason(open_house: OpenHouse) -> None:
+    fall = (7000, 7010, 6500, 6510)
+    house = await open_house(Told(hours=[fall, *[FLAT] * 5], playbook=playbook_with(**FINE), coordinated=False))
+    execution = await lost_between_slices(house)
+    while await house.market_now() < OPENS_AT + timedelta(minutes=59):  # the stop is hit while nobody looks
+        await house.advance(OPENS_AT + timedelta(minutes=59))
+    await recover(house.client, house.store, realm=house.realm, venue=VENUE)
+    await house.client.get_workflow_handle(execution).result()
+    assert len(await entries(house)) == 1
+    first = (await entries(house))[0].request.client_order_id
+    because = await house.store.end_of_entry_plan(house.realm, ACCOUNT, first)
+    assert because is not None
+    assert because.startswith("before slice 1: ")
+    await eventually(lambda: nothing_promised(house), what="the release")
 
 
 async def nothing_promised(house: SequenceHouse) -> bool:
