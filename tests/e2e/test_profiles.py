@@ -23,6 +23,8 @@ from trading.risk.models import GateAnswer, GateRequest
 from workers.exchange_sim.config import api_key, api_secret
 from workers.runtime.plugin import perennial_plugin
 
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+
 TABLE_OF_VENUES = """
 import dataclasses
 from config import markets
