@@ -185,7 +185,7 @@ class CampaignCalls:
 
     @activity.defn
     async def mark_accounts(self, request: MarkRequest) -> MarkedAccounts:
-        """Mark each account at the best bids and store one equity row for (account, as_of)."""
+        """Mark each account at the best bids: one equity row for (account, as_of), unless that time is over."""
         async with venue_call():
             return await mark(self._exchange, self._accounts, request)
 

@@ -77,9 +77,15 @@ class ValuingCalls:
 
 
 async def mark(exchange: Exchange, accounts: AccountBook, request: MarkRequest) -> MarkedAccounts:
-    """Mark each account at the best bids and store one equity row for (account, as_of)."""
+    """Mark each account at the best bids and store one equity row for (account, as_of).
+
+    A time that is over keeps the worth it had: the row was stored before the market's clock moved on, and a repeat
+    after that would put later prices into it. Then there is nothing to store, and the answer names no account.
+    """
     check_realm_of(exchange, request.realm, request.venue)
     books = await exchange.book_tops(request.symbols)
+    if any(book.as_of > request.as_of for book in books):
+        return MarkedAccounts(as_of=request.as_of, equities=(), marks=())
     marks = [(book.symbol, book.bid) for book in books]
     return await record(accounts, request.realm, request.accounts, as_of=request.as_of, marks=marks)
 

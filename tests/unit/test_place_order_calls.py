@@ -43,13 +43,16 @@ REALM = "test-calls"
 
 
 class FakeClock:
-    """A market clock that answers each request id once and the same."""
+    """A market clock that answers each request id once and the same, and moves the books of its exchange."""
 
-    def __init__(self) -> None:
+    def __init__(self, exchange: FakeExchange) -> None:
+        self._exchange = exchange
         self.stops: dict[str, ClockStop] = {}
         self.opened: dict[str, Mapping[str, Decimal]] = {}
 
     async def advance(self, to: datetime, levels: tuple[Level, ...], *, request_id: str) -> ClockStop:
+        if request_id not in self.stops:
+            self._exchange.now = to
         return self.stops.setdefault(request_id, ClockStop(now=to))
 
     async def open_account(self, account: str, balances: Mapping[str, Decimal]) -> tuple[Balance, ...]:
@@ -62,6 +65,7 @@ class FakeAccounts:
 
     def __init__(self) -> None:
         self.opened: list[tuple[str, Sequence[tuple[str, Decimal]]]] = []
+        self.marked: list[tuple[str, datetime]] = []
 
     async def open_account(
         self, realm: str, *, account: str, opening: Sequence[tuple[str, Decimal]], **facts: object
@@ -71,6 +75,7 @@ class FakeAccounts:
     async def record_equity(
         self, realm: str, account: str, *, as_of: datetime, marks: Sequence[tuple[str, Decimal]]
     ) -> Decimal:
+        self.marked.append((account, as_of))
         return sum((price / 10 for _, price in marks), Decimal(0))
 
 
@@ -197,7 +202,8 @@ async def test_another_realm_and_an_unknown_order_are_final() -> None:
 
 
 async def test_a_campaign_opens_moves_and_marks() -> None:
-    clock, accounts, exchange = FakeClock(), FakeAccounts(), FakeExchange(realm=REALM)
+    exchange, accounts = FakeExchange(realm=REALM), FakeAccounts()
+    clock = FakeClock(exchange)
     campaign = CampaignCalls(clock, exchange, accounts)  # type: ignore[arg-type]
     names = ("aggressive", "conservative")
     opening = OpenAccounts(
@@ -225,9 +231,24 @@ async def test_a_campaign_opens_moves_and_marks() -> None:
     assert [(row.account, row.equity_usd) for row in marked.equities] == [(name, Decimal("699.9")) for name in names]
 
 
+async def test_an_hour_that_is_over_keeps_its_worth() -> None:
+    """A worker that is killed between a mark on the way and its answer makes the whole move again."""
+    exchange, accounts = FakeExchange(realm=REALM), FakeAccounts()
+    campaign = CampaignCalls(FakeClock(exchange), exchange, accounts)  # type: ignore[arg-type]
+    hour, later = START + timedelta(hours=1), START + timedelta(hours=2)
+    valuation = MarkRequest(realm=REALM, venue="sim", accounts=("aggressive",), symbols=("BTC/USDT",), as_of=hour)
+    move = AdvanceRequest(realm=REALM, to=later, request_id="step-1", marks=(valuation,))
+    first = await run(campaign.advance_clock, move)
+    assert (first.marked_at, accounts.marked) == (hour, [("aggressive", hour)])
+    assert await run(campaign.advance_clock, move) == first, "the same answer, told twice"
+    assert (await run(campaign.mark_accounts, valuation)).equities == ()
+    assert accounts.marked == [("aggressive", hour)], "nothing is valued at the prices of another time"
+
+
 async def test_a_campaign_moves_no_other_realm_s_clock() -> None:
-    clock = FakeClock()
-    campaign = CampaignCalls(clock, FakeExchange(realm=REALM), FakeAccounts())  # type: ignore[arg-type]
+    exchange = FakeExchange(realm=REALM)
+    clock = FakeClock(exchange)
+    campaign = CampaignCalls(clock, exchange, FakeAccounts())  # type: ignore[arg-type]
     with pytest.raises(ApplicationError) as raised:
         await run(campaign.advance_clock, AdvanceRequest(realm="replay-other", to=START, request_id="1"))
     assert (raised.value.type, clock.stops) == ("RealmRefused", {})
