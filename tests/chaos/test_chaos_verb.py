@@ -18,6 +18,7 @@ RUNS = ((200, 1), (60, 2)) if LONG else ((20, 1),)
 def test_nothing_is_lost_doubled_or_different(kills: int, seed: int, tmp_path: Path) -> None:
     said = perennial(tmp_path, "chaos", "--kills", str(kills), "--seed", str(seed), "--json", timeout_s=3500)
     assert said.code == 0, said.err[-2000:]
+    assert len(said.out.splitlines()) == 1, "what the SDK says of a killed server belongs on standard error"
     told = said.answer
     assert told["kills"] == kills
     assert told["freezes"] >= 3

@@ -57,8 +57,10 @@ async def service_of(settings: Settings, purpose: Purpose) -> Service | None:
     from temporalio.client import Client
     from temporalio.envconfig import ClientConfig
 
+    from workers.runtime.core_logs import forward_core_logs
     from workers.runtime.plugin import perennial_plugin
 
+    forward_core_logs()
     stack = attach(settings.home)
     configured = dict(ClientConfig.load_client_connect_config())
     use_stack = stack is not None and not (purpose is Purpose.WORKER and "target_host" in configured)

@@ -180,8 +180,10 @@ async def connect(
     from temporalio.client import Client
     from temporalio.envconfig import ClientConfig
 
+    from workers.runtime.core_logs import forward_core_logs
     from workers.runtime.plugin import perennial_plugin
 
+    forward_core_logs()
     options: dict[str, Any] = {"target_host": target} if target else dict(ClientConfig.load_client_connect_config())
     options.setdefault("target_host", "localhost:7233")
     if namespace:

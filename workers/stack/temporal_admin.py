@@ -29,6 +29,8 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
+from workers.runtime.core_logs import forward_core_logs
+
 _PREFIX = "INDEXED_VALUE_TYPE_"
 
 
@@ -41,6 +43,7 @@ class TemporalSetupError(RuntimeError):
 
 async def connect(address: str, namespace: str = "default") -> Client:
     """A client that connects on its first call; no converter, no plugin: for set-up calls only."""
+    forward_core_logs()
     return await Client.connect(address, namespace=namespace, lazy=True)
 
 
