@@ -1,4 +1,4 @@
-"""What the SDK's core has to say, as log records of ours: left alone it writes to stdout, where a verb's answer goes."""
+"""What the SDK's core says, as log records of ours: left alone it writes to stdout, where a verb's answer goes."""
 
 from __future__ import annotations
 
