@@ -45,6 +45,11 @@ class Approvals:
         return tuple(trade for trade in self._waiting.values() if trade.id not in self._rulings)
 
     @property
+    def answers(self) -> tuple[str, ...]:
+        """For the decision's card: each answer that counts, with who gave it and why."""
+        return tuple(f"{ruling.verb.value} by {ruling.who}: {ruling.reason}" for ruling in self._rulings.values())
+
+    @property
     def have_begun(self) -> bool:
         """From the first question on an answer may come at any time: no call of this decision is local any more."""
         return bool(self._waiting)
@@ -150,7 +155,7 @@ class Approvals:
     def _show(self) -> None:
         here = workflow.info().workflow_id
         cards = [proposal_card(trade, workflow_id=here) for trade in self.waiting]
-        workflow.set_current_details("\n\n".join((*cards, *self._remarks.values())))
+        workflow.set_current_details("\n\n".join((*cards, *self._remarks.values(), *self.answers)))
 
 
 class AnsweredByPeople:

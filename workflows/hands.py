@@ -107,6 +107,7 @@ class TakenByHand(DefendsItself):
                 self._take_mode(wanted)
             kept = dict(list(self._current.operations.items())[-KEPT_OPERATIONS:])
             self._keep(operations={**kept, change.operation_id: changed})
+            self._show()
             return changed
 
     async def _mode_by_hand(self, hand: Hand, mode: Mode, verb: str) -> HandDone:
@@ -134,5 +135,8 @@ class TakenByHand(DefendsItself):
             return done
         done = self._done(hand, state=self._current.exposure.mode.value)
         self._send(hand, leaves=True)
-        await self._record(hand, "flatten" if hand.symbol is None else f"flatten {hand.symbol}")
+        what = "flatten" if hand.symbol is None else f"flatten {hand.symbol}"
+        self._keep(taught=f"{what} by {hand.who}: {hand.reason}")
+        self._show()
+        await self._record(hand, what)
         return done

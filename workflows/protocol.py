@@ -321,7 +321,7 @@ class DeskState(Contract):
     errands: tuple[Errand, ...] = ()
     told: tuple[str, ...] = Field(default=(), description="guards told since the last tick, for who ticks")
     playbook_errands: tuple[PlaybookErrand, ...] = ()
-    taught: str = Field(default="", description="what people taught last through this desk, or why it was not taken")
+    taught: str = Field(default="", description="what people said last through this desk, or why it was not taken")
     mode_because: str = Field(default="", description="who set the mode, and why")
     lowered: str = Field(default="", description="the newest operation that lowered holdings to the safe level")
 

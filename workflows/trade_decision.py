@@ -134,4 +134,4 @@ class TradeDecision(AnsweredByPeople):
 
     def _note(self, **changes: object) -> None:
         self._summary = self._summary.model_copy(update=changes)
-        workflow.set_current_details(decision_story(self._summary))
+        workflow.set_current_details("\n\n".join((decision_story(self._summary), *self._approvals.answers)))

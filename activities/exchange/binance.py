@@ -123,9 +123,12 @@ class BinanceExchange:
         return await self._session.venue_now()
 
     async def rules(self, symbol: str) -> SymbolRules:
-        """The symbol's filters, at most an hour old unless the venue is silent. `VenueRefused` for an unknown one."""
+        """The symbol's filters, at most an hour old unless the venue is silent. `VenueRefused` for an unknown one.
+
+        Those of a symbol that did not trade, or that an order has failed, are asked for anew.
+        """
         cached = self._rules.get(symbol)
-        if cached is not None and time.monotonic() - cached[0] < RULES_TTL_S:
+        if cached is not None and cached[1].is_trading and time.monotonic() - cached[0] < RULES_TTL_S:
             return cached[1]
         try:
             payload = await self._session.ask(
@@ -222,6 +225,8 @@ class BinanceExchange:
         reply = await self._session.act(
             "POST", prepared.path, prepared.fields, account=key.account, protective=protective
         )
+        if reply.answered.code == -1013 and (known := self._rules.get(key.symbol)) is not None:
+            self._rules[key.symbol] = (-RULES_TTL_S, known[1])
         return self._answer(reply, key, beside=tuple(leg.client_order_id for leg in prepared.beside))
 
     async def find(self, key: OrderKey) -> VenueOrder | None:

@@ -32,6 +32,9 @@ from trading.orders.sending import GATE_AGAIN, gate_holds_s, lapse, stale
 
 _SETTLED_WITHOUT_ORDER = frozenset({OutcomeClass.REFUSED, OutcomeClass.NOT_PROCESSED, OutcomeClass.NOT_SENT})
 
+FILTER_FAILURE = -1013
+"""The venue's refusal of a quantity, a price or a notional."""
+
 RETRY_FIRST_S = 0.2
 RETRY_MOST_S = 2.0
 
@@ -145,6 +148,10 @@ class OrderPlacement:
             answer = await self._exchange.send(send.prepared, protective=request.leg in PROTECTIVE)
             if answer.outcome in _SETTLED_WITHOUT_ORDER and await self._another_has_sent(request, send):
                 return await self._ask(request, send)
+            if answer.code == FILTER_FAILURE and not send.is_cut_anew:
+                send.is_cut_anew = True
+                if await self._is_cut_otherwise(request, send):
+                    continue
             await self._journal.record_answer(request.key, _as_recorded(answer, send))
             match answer.outcome:
                 case OutcomeClass.ACCEPTED if answer.order is not None:
@@ -227,6 +234,22 @@ class OrderPlacement:
                 send.is_again, send.is_overtaken = True, intent.sends != send.sends
                 send.sends = intent.sends
                 return None
+
+    async def _is_cut_otherwise(self, request: OrderRequest, send: _Send) -> bool:
+        """Whether the venue's filters have changed since it was prepared: then the order is sent as they want it."""
+        before = send.prepared
+        try:
+            now = await self._exchange.prepare(request)
+        except (VenueRefused, VenueUnavailable):
+            return False
+        if (now.quantity, now.price, now.stop_price, now.beside) == (
+            before.quantity,
+            before.price,
+            before.stop_price,
+            before.beside,
+        ):
+            return False
+        return await self._prepare_again(request, send) is None
 
     async def _expired(self, request: OrderRequest) -> str | None:
         """Why an entry must not leave now: its observation, permit or price. Exits and stops always may.
@@ -330,6 +353,7 @@ class _Send:
     began_s: float
     deadline_s: float
     is_again: bool = False
+    is_cut_anew: bool = False
     is_overtaken: bool = False
     is_beside_another: bool = False
     refusal: VenueAnswer | None = None

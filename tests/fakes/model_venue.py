@@ -24,6 +24,7 @@ from trading.orders.models import (
     OutcomeClass,
     Side,
 )
+from trading.orders.symbols import Lot, Quote
 from workflows.position_guard import PositionGuard
 
 NOON = datetime(2024, 1, 31, 12, tzinfo=UTC)
@@ -31,6 +32,19 @@ STEP = Decimal("0.001")
 PRICE = Decimal(100)
 FEE = Decimal("0.001")
 HALF = Decimal("0.5")
+LOT = Lot(step_size=STEP, min_quantity=STEP, min_notional_usd=Decimal(5))
+QUOTE = Quote(
+    symbol="BTC/USDT",
+    market_time=NOON,
+    bid=PRICE,
+    ask=PRICE,
+    spread_fraction=Decimal(0),
+    taker_fee=Decimal("0.001"),
+    min_notional_usd=LOT.min_notional_usd,
+    lot=LOT,
+    opo_allowed=True,
+    oco_allowed=True,
+)
 
 
 @dataclass
@@ -96,6 +110,9 @@ class ModelVenue:
         for one in self.family(self.known[name]):
             self._end(one.client_order_id, OrderStatus.CANCELED)
         return self.report(self.known[name])
+
+    async def quote(self, _summary: str) -> Quote:
+        return QUOTE.model_copy(update={"market_time": self.now})
 
     async def sync(self, key: OrderKey) -> OrderReport:
         self.calls += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -69,6 +70,29 @@ async def test_a_faulted_order_is_one_order_at_the_venue(desk: Desk, proxy: Faul
     assert {order.client_order_id for order in at_venue} == intended
     assert (report.status, report.outcome) == (OrderStatus.NEW, OutcomeClass.ACCEPTED)
     assert sum(proxy.counts[kind] for kind in Fault) == 1, "the fault was really used"
+
+
+@pytest.mark.parametrize("kind", ["market", "limit", "stop", "order list"])
+@pytest.mark.parametrize(
+    ("remembered", "sends"),
+    [({"step_size": Decimal("0.0000001")}, 2), ({"is_trading": False}, 1)],
+    ids=["a coarser step since", "trades again"],
+)
+async def test_filters_that_changed_since_they_were_read_refuse_no_order(
+    desk: Desk, kind: str, remembered: dict[str, object], sends: int
+) -> None:
+    request = desk.request(kind).model_copy(update={"quantity": Decimal("0.1000004")})
+    known = await desk.through.rules("BTC/USDT")
+    desk.through._rules["BTC/USDT"] = (time.monotonic(), known.model_copy(update=remembered))
+    report = await desk.place(request)
+    assert (report.status, report.outcome) == (OrderStatus.NEW, OutcomeClass.ACCEPTED)
+    at_venue = {order.client_order_id: order for order in await desk.direct.orders(desk.account, "BTC/USDT")}
+    assert len(at_venue) == 1 + len(request.beside)
+    assert at_venue[request.client_order_id].quantity == Decimal("0.1")
+    intent = await desk.journal.find_intent(request.key)
+    assert intent is not None
+    assert intent.sends == sends
+    assert await desk.place(request) == report, "the same request again is the same order"
 
 
 @pytest.mark.parametrize("kind", ["limit", "order list"])

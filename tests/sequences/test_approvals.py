@@ -1,9 +1,8 @@
-"""A proposal waits for a person: answered by update, signal and the `temporal` program; the first answer counts."""
+"""A proposal waits for a person; the first answer counts. From where it may come: test_every_seat.py."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -19,7 +18,6 @@ from fakes.people import (
     place,
     proposal_of,
     state_of,
-    temporal,
     told,
     venue_count,
     word,
@@ -175,30 +173,6 @@ async def test_an_answer_that_cannot_be_taken_is_no_history(
     await decision.signal(Signal.REJECT, word(trade))
     assert (await ended(decision))[0] == "rejected_by_person"
     assert len(await audited(house, trade.id)) == 1
-
-
-@pytest.mark.parametrize(
-    ("verb", "more", "outcome"),
-    [("approve", {}, "opened"), ("reject", {}, "rejected_by_person"), ("modify", {"size_fraction": "0.02"}, "opened")],
-)
-async def test_the_temporal_program_answers_a_proposal(
-    open_house: OpenHouse, verb: str, more: dict[str, str], outcome: str
-) -> None:
-    house, decision = await decision_that_asks(open_house)
-    trade = await proposal_of(decision)
-    given = json.dumps({"proposal": trade.id, "who": "ada", "reason": "from the shell", **more})
-    await temporal(house, "signal", "-w", decision.id, "--name", verb, "--input", given)
-    assert (await ended(decision))[0] == outcome
-    ((what, who, reason),) = await audited(house, trade.id)
-    assert (what.split(" ")[0], who, reason) == (verb, "ada", "from the shell")
-
-
-async def test_the_temporal_program_answers_by_update_too(open_house: OpenHouse) -> None:
-    house, decision = await decision_that_asks(open_house)
-    trade = await proposal_of(decision)
-    given = json.dumps({"proposal": trade.id, "who": "ada", "reason": "from the shell"})
-    await temporal(house, "update", "execute", "-w", decision.id, "--name", "reject", "--input", given)
-    assert (await ended(decision))[0] == "rejected_by_person"
 
 
 async def test_a_manual_account_asks_and_an_approval_lets_it_through(open_house: OpenHouse) -> None:

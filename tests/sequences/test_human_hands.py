@@ -1,4 +1,4 @@
-"""Human hands on an account: each by update, by signal, and by the `temporal` program (C14)."""
+"""Human hands on an account: what they do, once each, however busy it is (C14). From where: test_every_seat.py."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_an_unknown_account_or_symbol_names_the_known_ones(open_house: Ope
     ("verb", "mode"),
     [("pause", Mode.MANUAL), ("manual", Mode.MANUAL), ("halt", Mode.HALTED)],
 )
-async def test_a_mode_by_update_by_signal_and_by_the_temporal_program(
+async def test_a_mode_is_changed_once_for_its_operation_by_update_and_by_signal(
     open_house: OpenHouse, verb: str, mode: Mode
 ) -> None:
     house = await open_house(Told(coordinated=False))
@@ -71,13 +71,11 @@ async def test_a_mode_by_update_by_signal_and_by_the_temporal_program(
     await house.desk().execute_update("resume", hand("op-2"), result_type=HandDone)
     await house.desk().signal(verb, hand("op-3"))
     await eventually(lambda: has_mode(house, mode), what="the signal")
+    await house.desk().signal(verb, hand("op-3"))
     await house.desk().signal("resume", hand("op-4"))
     await eventually(lambda: has_mode(house, Mode.AUTO), what="the resumption")
-    await temporal(house, "signal", "-w", house.desk().id, "--name", verb, "--input", '{"who":"ada","reason":"shell"}')
-    await eventually(lambda: has_mode(house, mode), what="the shell's signal")
-    await eventually(lambda: _audited_times(house, 5), what="the audit")
-    what = [(one, why) for one, _, why in await audited(house, ACCOUNT)]
-    assert what == [(verb, "storm"), ("resume", "storm"), (verb, "storm"), ("resume", "storm"), (verb, "shell")]
+    await eventually(lambda: _audited_times(house, 4), what="the audit")
+    assert [what for what, _, _ in await audited(house, ACCOUNT)] == [verb, "resume", verb, "resume"]
 
 
 async def _audited_times(house: SequenceHouse, count: int) -> bool:
@@ -126,7 +124,7 @@ async def flat(house: SequenceHouse) -> GuardState:
         return GuardState.model_validate(await house.guard().result())
 
 
-@pytest.mark.parametrize("how", ["update", "signal", "temporal"])
+@pytest.mark.parametrize("how", ["update", "signal"])
 @pytest.mark.parametrize("symbol", [None, SYMBOL])
 async def test_flatten_cancels_the_stop_and_sells_what_is_held(
     open_house: OpenHouse, how: str, symbol: str | None
@@ -136,11 +134,8 @@ async def test_flatten_cancels_the_stop_and_sells_what_is_held(
     if how == "update":
         done = await house.desk().execute_update(Update.FLATTEN, hand(symbol=symbol), result_type=HandDone)
         assert (done.accepted, done.state) == (True, "auto")
-    elif how == "signal":
-        await house.desk().signal(Signal.FLATTEN, hand(symbol=symbol))
     else:
-        given = hand(symbol=symbol).model_dump_json()
-        await temporal(house, "signal", "-w", house.desk().id, "--name", "flatten", "--input", given)
+        await house.desk().signal(Signal.FLATTEN, hand(symbol=symbol))
     await eventually(lambda: _is_leaving(house), what="the guard hears it")
     state = await flat(house)
     assert [r.leg.value for r in state.exits.values() if r.executed_quantity > 0] == ["flatten"]

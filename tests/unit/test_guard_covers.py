@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from fakes.model_venue import FEE, NOON, PRICE, STEP, LonelyGuard, ModelVenue
+from fakes.model_venue import FEE, LOT, NOON, PRICE, QUOTE, STEP, LonelyGuard, ModelVenue
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -23,26 +23,12 @@ from trading.money import floor_to_step
 from trading.orders.exits import with_exits
 from trading.orders.guarding import LONGEST_REST, GuardState
 from trading.orders.models import Leg, OrderReport, OrderRequest, OrderType, Side, TimeInForce
-from trading.orders.symbols import Lot, Quote
 from trading.orders.wishes import ExitPlan, ExitTerms, Expect, LeaveRequest, ReduceRequest
 from workflows.protocol import GuardRequest
 
-LOT = Lot(step_size=STEP, min_quantity=STEP, min_notional_usd=Decimal(5))
 WHOSE = {"realm": "test-covers", "venue": "simulated", "ledger": "l", "account": "a", "symbol": "BTC/USDT"}
 STOP_PRICE = Decimal(90)
 TARGET_PRICE = Decimal(130)
-QUOTE = Quote(
-    symbol="BTC/USDT",
-    market_time=NOON,
-    bid=PRICE,
-    ask=PRICE,
-    spread_fraction=Decimal(0),
-    taker_fee=Decimal("0.001"),
-    min_notional_usd=LOT.min_notional_usd,
-    lot=LOT,
-    opo_allowed=True,
-    oco_allowed=True,
-)
 FOLLOWS = ExitPlan(
     trail_after_risks=Decimal(1),
     trail_step_risks=Decimal("0.5"),

@@ -231,11 +231,11 @@ class GuardState(PriceFollowing):
         return self._with(refuses_stops=True)
 
     def woken(self, now: datetime | None) -> Self:
-        """What the venue refused is tried again once its rest is over: the stop first, for refusals have ended."""
+        """What the venue refused is tried again once its rest is over: the stop first, and by the filters of then."""
         if self.retry_at is None or now is None or now < self.retry_at:
             return self
         reason = None if self.exit_reason == STOP_REFUSED else self.exit_reason
-        return self._with(retry_at=None, refused_sales=0, refuses_stops=False, exit_reason=reason)
+        return self._with(retry_at=None, refused_sales=0, refuses_stops=False, exit_reason=reason, lot=None)
 
     def renewed(self) -> Self:
         """The guard of a closed trade that was told of another entry meanwhile: what is left over is its opening."""
