@@ -12,11 +12,12 @@ with workflow.unsafe.imports_passed_through():
     from workflows.names import Signal, Update
     from workflows.permits import GivesPermits
     from workflows.protocol import DeskRequest, DeskState, ModeChange, ModeChanged, Tick
+    from workflows.reopening import BeginsAnew
     from workflows.teaching import TaughtByPeople
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
-class AccountDesk(TakenByHand, ArmedByPeople, TaughtByPeople, GivesPermits):
+class AccountDesk(TakenByHand, ArmedByPeople, TaughtByPeople, BeginsAnew, GivesPermits):
     """One account from its first permit to its closing: permits, breakers, hands and lessons each have a file.
 
     What lives here is what the ledger cannot know yet: permits that were given, and the mode that people chose.

@@ -164,7 +164,13 @@ class DeskBook:
         if self._state is not None:
             state = self._state
             workflow.set_current_details(
-                desk_story(state.exposure, policy=self._policy, mode_because=state.mode_because, taught=state.taught)
+                desk_story(
+                    state.exposure,
+                    policy=self._policy,
+                    mode_because=state.mode_because,
+                    taught=state.taught,
+                    reopened=state.reopened,
+                )
             )
 
 

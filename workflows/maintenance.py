@@ -15,18 +15,21 @@ with workflow.unsafe.imports_passed_through():
     from activities.exchange.valuing import VALUE_CALL, ValuingCalls
     from activities.market.checking import CHECK_CALL, CheckSources, SourceCalls
     from activities.store.calls import STORE_CALL, HandRecord, StoreCalls
-    from trading.ledger.story import reconciliation_story, valuation_story
+    from trading.ledger.story import closings_story, reconciliation_story, valuation_story
+    from trading.ledger.venue_reset import VENUE_RESET, LedgerClosing, may_be_wiped
     from trading.watching.quality import sources_story
     from workflows.names import AS_OF, OUTCOME, QueueRole, exchange_queue, task_queue
     from workflows.options import at
     from workflows.periods import PeriodDone, PeriodKind, PeriodRequest, nominal_time
+    from workflows.venue_reset import heed_wipe
 
 
 @workflow.defn(versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class Maintenance:
     """Value all accounts, reconcile them, ask every source of market data. Nothing is ordered.
 
-    What the trades do not explain is written down as a transfer.
+    What the trades do not explain is written down as a transfer. Where two looks found a test venue wiped, the ledger
+    is closed and another opened.
     """
 
     @workflow.run
@@ -36,16 +39,22 @@ class Maintenance:
         valued = await self._valued(request, as_of)
         found = await self._reconciled(request)
         sources = await self._checked(request)
+        closings = await self._heed_wipes(request, found, look=as_of)
+        ended = {closing.account for closing in closings}
         for transfer in found.transfers:
+            if transfer.account in ended:
+                continue
             await self._note(request.realm, transfer.account, f"{transfer.amount:f} {transfer.asset}")
-        outcome = "differences" if found.differences else "equal"
+        is_reset = any(closing.closed_at is not None for closing in closings)
+        outcome = VENUE_RESET if is_reset else "differences" if found.differences else "equal"
         workflow.upsert_search_attributes([AS_OF.value_set(as_of), OUTCOME.value_set(outcome)])
         told = (
             valued,
             reconciliation_story(found.differences, found.foreign_orders, orders=found.orders_checked),
+            closings_story(closings),
             sources,
         )
-        workflow.set_current_details("\n\n".join(told))
+        workflow.set_current_details("\n\n".join(one for one in told if one))
         if found.differences:
             workflow.logger.error("the ledger is not what the venue says: %s", found.differences)
         return PeriodDone(kind=PeriodKind.MAINTENANCE, period=_minute(as_of))
@@ -83,6 +92,16 @@ class Maintenance:
             ),
             **at(exchange_queue(request.realm, request.venue), "ledger against venue", CLOCK_CALL),
         )
+
+    async def _heed_wipes(
+        self, request: PeriodRequest, found: Reconciliation, *, look: datetime
+    ) -> tuple[LedgerClosing, ...]:
+        """A test venue that was wiped begins new books; where nobody wipes a venue, the same is for people to see."""
+        if may_be_wiped(request.realm):
+            return await heed_wipe(request, found.wiped, look=look)
+        if found.wiped:
+            workflow.logger.error("the venue knows no order of %s any more: nothing is reset here", found.wiped)
+        return ()
 
     async def _checked(self, request: PeriodRequest) -> str:
         """The sources' scores, judged by an answer of each: one that was left can come back (C64)."""

@@ -124,6 +124,7 @@ class Signal(StrEnum):
     RESOLVE = "resolve"
     CANCEL = "cancel"
     SETTLE = "settle"
+    VENUE_RESET = "venue_reset"
     PAUSE = "pause"
     RESUME = "resume"
     MANUAL = "manual"

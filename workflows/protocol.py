@@ -323,6 +323,7 @@ class DeskState(Contract):
     playbook_errands: tuple[PlaybookErrand, ...] = ()
     taught: str = Field(default="", description="what people said last through this desk, or why it was not taken")
     mode_because: str = Field(default="", description="who set the mode, and why")
+    reopened: str = Field(default="", description="that its venue was wiped, and when its books were begun anew")
     lowered: str = Field(default="", description="the newest operation that lowered holdings to the safe level")
 
 

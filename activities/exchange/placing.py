@@ -141,7 +141,10 @@ class OrderPlacement:
         """Send until an answer settles it; each turn of the loop is one request with a timestamp of its own."""
         pause_s = RETRY_FIRST_S
         while True:
-            await self._journal.record_sent(request.key)
+            try:
+                await self._journal.record_sent(request.key)
+            except IntentRefused as closed:
+                return await self._unsent(request, _Unsent(f"{closed.code}: {closed}"))
             send.sends += 1
             if await self._is_overtaken(request, send):
                 return await self._ask(request, send)

@@ -19,10 +19,12 @@ from trading.ledger.differences import (
     foreign_orders,
     unexplained,
 )
+from trading.ledger.venue_reset import vanished
 from trading.money import ZERO
-from trading.orders.models import Fill, VenueOrder
+from trading.orders.models import Fill, OrderKey, VenueOrder
 
-BEAT_EVERY_S = 0.4
+ASKED_AGAIN = 20
+"""So many of the newest orders that a list of the venue lacks are asked for by their ids."""
 
 
 class ReconcileRequest(Contract):
@@ -41,6 +43,7 @@ class Reconciliation(Contract):
     """The keys of `perennial reconcile --json`. `foreign_orders` are client ids at the venue that are none of ours.
 
     `transfers` are balances that no trade of the venue explains: a person classifies them, and they freeze nothing.
+    `wiped` are accounts of which the venue, asked for each order, knows none any more (`trading.ledger.venue_reset`).
     """
 
     orders_checked: int
@@ -48,6 +51,7 @@ class Reconciliation(Contract):
     differences: tuple[Difference, ...] = ()
     foreign_orders: tuple[str, ...] = ()
     transfers: tuple[Transfer, ...] = ()
+    wiped: tuple[str, ...] = ()
 
 
 class ReconcileCalls:
@@ -78,6 +82,7 @@ class ReconcileCalls:
         differences: list[Difference] = []
         foreign: list[str] = []
         transfers: list[Transfer] = []
+        wiped: list[str] = []
         for account in request.accounts:
             ours, venue = await self._both(request, account)
             found = compare(ours, venue)
@@ -85,6 +90,8 @@ class ReconcileCalls:
                 ours, venue = await self._both(request, account)
                 again = set(compare(ours, venue))
                 found = tuple(difference for difference in found if difference in again)
+            if found and await self._is_wiped(request, ours, venue):
+                wiped.append(account)
             differences += found
             foreign += foreign_orders(ours, venue)
             transfers += unexplained(ours, venue)
@@ -96,7 +103,23 @@ class ReconcileCalls:
             differences=tuple(differences),
             foreign_orders=tuple(foreign),
             transfers=tuple(transfers),
+            wiped=tuple(wiped),
         )
+
+    async def _is_wiped(self, request: ReconcileRequest, ours: LedgerView, venue: VenueView) -> bool:
+        """Whether the venue, asked for each order that a wipe would have taken, knows none; silence says nothing."""
+        gone = vanished(ours, venue)
+        for order in gone[-ASKED_AGAIN:]:
+            key = OrderKey(
+                realm=request.realm,
+                venue=request.venue,
+                account=ours.account,
+                symbol=order.symbol,
+                client_order_id=order.client_order_id,
+            )
+            if await self._exchange.find(key) is not None:
+                return False
+        return bool(gone)
 
     async def _both(self, request: ReconcileRequest, account: str) -> tuple[LedgerView, VenueView]:
         ours = await self._ledger(request.realm, account)
@@ -138,4 +161,5 @@ def _ledger_order(intent: Intent) -> LedgerOrder:
         sends=intent.sends,
         executed_quantity=ZERO if report is None else report.executed_quantity,
         executed_quote=ZERO if report is None else report.executed_quote,
+        intended_for=intent.request.as_of,
     )

@@ -112,7 +112,8 @@ class AccountRows:
                 await self._keep_marks(connection, realm, account, as_of, marks)
             marked = await marked_account(connection, realm, account, dict(marks))
             before = await equity_row(connection, EQUITY_BEFORE, realm, account, as_of)
-            peak = opened.opening_equity_usd if before is None else before.peak_equity_usd
+            is_first = before is None or before.as_of < opened.opened_as_of  # of these books: a wiped venue ends some
+            peak = opened.opening_equity_usd if before is None or is_first else before.peak_equity_usd
             row = {
                 "realm": realm,
                 "account": account,

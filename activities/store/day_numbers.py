@@ -64,7 +64,7 @@ _POSITIONS = select(PositionRow.symbol, PositionRow.quantity, PositionRow.last_p
 _FILLS = (
     select(FillRow.side, FillRow.quantity, FillRow.commission, FillRow.commission_asset, FillRow.price)
     .where(FillRow.realm == _REALM, FillRow.account == _ACCOUNT, FillRow.symbol == bindparam("symbol"))
-    .where(FillRow.filled_at <= _END)
+    .where(FillRow.filled_at <= _END, FillRow.closed_with.is_(None))
     .order_by(FillRow.filled_at, FillRow.trade_id)
 )
 """Built once: putting a statement together costs more than running it."""

@@ -111,9 +111,11 @@ async def _exposure(
         peak = opened.peak_equity_usd
         midnight = opened.as_of.replace(hour=0, minute=0, second=0, microsecond=0)
         before = await equity_row(connection, EQUITY_AT, realm, account, midnight)
-        day_start = before.equity_usd if before is not None else day_start
+        if before is not None and before.as_of >= opened.opened_as_of:  # not of books that a wiped venue ended
+            day_start = before.equity_usd
     known = Exposure(
         account=account,
+        opened_at=opened.opened_as_of,
         mode=Mode(opened.mode),
         epoch=opened.epoch,
         cash_usd=marked.cash_usd,

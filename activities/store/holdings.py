@@ -49,7 +49,10 @@ async def take_fills(database: Database, connection: AsyncConnection, key: Order
 
 async def _all_fills(connection: AsyncConnection, key: OrderKey) -> list[Fill]:
     query = select(FillRow.__table__).where(
-        FillRow.realm == key.realm, FillRow.account == key.account, FillRow.symbol == key.symbol
+        FillRow.realm == key.realm,
+        FillRow.account == key.account,
+        FillRow.symbol == key.symbol,
+        FillRow.closed_with.is_(None),
     )
     rows = (await connection.execute(query)).mappings()
     return [Fill(**{name: row[name] for name in Fill.model_fields}) for row in rows]

@@ -7,35 +7,32 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, RowMapping, and_, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.exchange.port import PreparedLeg, PreparedOrder, VenueAnswer
 from activities.store.armed import standing_arming
+from activities.store.closings import check_books
 from activities.store.engine import Database
 from activities.store.holdings import take_fills
+from activities.store.order_rows import BESIDE, REQUEST_COLUMNS, fill_of, intent_of, report_of
 from activities.store.ports.journal import Intent, IntentRefused
 from activities.store.tables import FillRow, GateRow, OrderRow
 from trading.ledger.positions import assets_of, quote_value
+from trading.ledger.venue_reset import VENUE_RESET
 from trading.money import ZERO
 from trading.orders.models import (
     TERMINAL,
     Fill,
-    Leg,
     OrderKey,
     OrderReport,
     OrderRequest,
     OrderStatus,
     OutcomeClass,
-    Side,
     VenueOrder,
 )
 from trading.risk.arming import must_be_armed
 from trading.risk.models import Mode
-
-REQUEST_COLUMNS = tuple(OrderRequest.model_fields)
-_BESIDE = TypeAdapter(tuple[OrderRequest, ...])
 
 
 class JournalRows:
@@ -51,6 +48,8 @@ class JournalRows:
     async def record_intent(self, request: OrderRequest, prepared: PreparedOrder) -> Intent:
         async with self._database.write() as connection:
             row = await _find(connection, request.key)
+            if row is None or row["sends"] == 0:
+                await check_books(self._database, connection, request)
             if row is None:
                 if request.raises_exposure:
                     await _check_gate(connection, request)
@@ -79,7 +78,10 @@ class JournalRows:
 
     async def record_resend(self, key: OrderKey, prepared: PreparedOrder) -> Intent:
         async with self._database.write() as connection:
-            intent = intent_of(await _locked(self._database, connection, key))
+            row = await _locked(self._database, connection, key)
+            _refuse_closed(row)
+            intent = intent_of(row)
+            await check_books(self._database, connection, intent.request)
             if intent.request.raises_exposure:
                 await _check_gate(connection, intent.request)
             if intent.status not in {OrderStatus.INTENDED, OrderStatus.FROZEN}:
@@ -91,9 +93,10 @@ class JournalRows:
 
     async def record_sent(self, key: OrderKey) -> None:
         async with self._database.write() as connection:
-            done = await connection.execute(update(OrderRow).where(_at(key)).values(sends=OrderRow.sends + 1))
+            open_books = and_(_at(key), OrderRow.closed_with.is_(None))
+            done = await connection.execute(update(OrderRow).where(open_books).values(sends=OrderRow.sends + 1))
             if not done.rowcount:
-                raise _unknown(key)
+                _refuse_closed(await _locked(self._database, connection, key))
 
     async def record_answer(self, key: OrderKey, answer: VenueAnswer) -> None:
         async with self._database.write() as connection:
@@ -109,6 +112,8 @@ class JournalRows:
     async def record_order(self, key: OrderKey, order: VenueOrder, fills: Sequence[Fill]) -> OrderReport:
         async with self._database.write() as connection:
             row = await _locked(self._database, connection, key)
+            if row["closed_with"] is not None:
+                return report_of(row)
             _same_order(row, order, fills)
             known = await _fills_of(connection, key)
             fresh = _fresh(known, fills)
@@ -209,6 +214,12 @@ async def _locked(database: Database, connection: AsyncConnection, key: OrderKey
     return row
 
 
+def _refuse_closed(row: RowMapping) -> None:
+    """Nothing is sent for an order of books that a wiped venue ended, whoever is still about to."""
+    if row["closed_with"] is not None:
+        raise IntentRefused(VENUE_RESET, f"order {row['client_order_id']} ended with {row['closed_with']}")
+
+
 async def _check_gate(connection: AsyncConnection, request: OrderRequest) -> None:
     gate = (await connection.execute(_GATE, {"realm": request.realm, "account": request.account})).one_or_none()
     if gate is None:
@@ -234,7 +245,7 @@ async def _check_gate(connection: AsyncConnection, request: OrderRequest) -> Non
 def _intent_values(request: OrderRequest, prepared: PreparedOrder) -> dict[str, Any]:
     return {
         **request.model_dump(mode="python", exclude={"beside"}),
-        "beside": _BESIDE.dump_json(request.beside).decode() if request.beside else "",
+        "beside": BESIDE.dump_json(request.beside).decode() if request.beside else "",
         "status": OrderStatus.INTENDED.value,
         "code": None,
         "venue_order_id": None,
@@ -314,39 +325,3 @@ def _sums(symbol: str, fills: Sequence[Fill]) -> dict[str, Decimal]:
 
 def _fill_values(key: OrderKey, fill: Fill) -> dict[str, Any]:
     return {"realm": key.realm, "account": key.account, **fill.model_dump(mode="python")}
-
-
-def fill_of(row: RowMapping) -> Fill:
-    return Fill(**{name: row[name] for name in Fill.model_fields})
-
-
-def intent_of(row: RowMapping) -> Intent:
-    beside = _BESIDE.validate_json(row["beside"]) if row["beside"] else ()
-    request = OrderRequest(**{name: row[name] for name in REQUEST_COLUMNS} | {"beside": beside})
-    status = OrderStatus(row["status"])
-    return Intent(
-        request=request,
-        prepared=PreparedOrder.model_validate_json(row["prepared"]),
-        status=status,
-        sends=row["sends"],
-        report=None if status is OrderStatus.INTENDED and not row["sends"] else report_of(row),
-        venue_order_id=row["venue_order_id"],
-    )
-
-
-def report_of(row: RowMapping | dict[str, Any]) -> OrderReport:
-    return OrderReport(
-        client_order_id=row["client_order_id"],
-        status=OrderStatus(row["status"]),
-        outcome=OutcomeClass(row["outcome"]),
-        side=Side(row["side"]),
-        leg=Leg(row["leg"]),
-        executed_quantity=row["executed_quantity"],
-        executed_quote=row["executed_quote"],
-        commission_base=row["commission_base"],
-        commission_quote=row["commission_quote"],
-        missing_quantity=max(row["venue_executed_quantity"] - row["executed_quantity"], ZERO),
-        code=row["code"],
-        reason=row["reason"],
-        observed_at=row["observed_at"],
-    )

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import RowMapping, Table, select
+from sqlalchemy import RowMapping, Table, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.engine import Database
-from activities.store.journal import fill_of, intent_of
+from activities.store.order_rows import fill_of, intent_of
 from activities.store.ports.journal import Intent
 from activities.store.ports.ledger import OpenItem
 from activities.store.tables import BalanceRow, DecisionRow, FillRow, OrderRow, PositionRow, Row
@@ -30,13 +30,15 @@ class LedgerRows:
 
     async def ledger_orders(self, realm: str, account: str) -> tuple[Intent, ...]:
         async with self._database.read() as connection:
-            query = select(OrderRow.__table__).where(OrderRow.realm == realm, OrderRow.account == account)
+            mine = and_(OrderRow.realm == realm, OrderRow.account == account, OrderRow.closed_with.is_(None))
+            query = select(OrderRow.__table__).where(mine)
             rows = (await connection.execute(query)).mappings().all()
         return tuple(intent_of(row) for row in sorted(rows, key=_when_intended))
 
     async def ledger_fills(self, realm: str, account: str) -> tuple[Fill, ...]:
         async with self._database.read() as connection:
-            query = select(FillRow.__table__).where(FillRow.realm == realm, FillRow.account == account)
+            mine = and_(FillRow.realm == realm, FillRow.account == account, FillRow.closed_with.is_(None))
+            query = select(FillRow.__table__).where(mine)
             rows = (await connection.execute(query)).mappings().all()
         return tuple(sorted((fill_of(row) for row in rows), key=lambda fill: (fill_key(fill), fill.symbol)))
 
@@ -107,7 +109,10 @@ async def _open_position(connection: AsyncConnection, realm: str, held: Position
         (
             await connection.execute(
                 select(OrderRow.__table__).where(
-                    OrderRow.realm == realm, OrderRow.account == held.account, OrderRow.symbol == held.symbol
+                    OrderRow.realm == realm,
+                    OrderRow.account == held.account,
+                    OrderRow.symbol == held.symbol,
+                    OrderRow.closed_with.is_(None),
                 )
             )
         )

@@ -7,6 +7,7 @@ from activities.store.answers import AnswerRows
 from activities.store.armings import ArmingRows
 from activities.store.audit import AuditRows
 from activities.store.blobs import BlobRows, RecentTexts
+from activities.store.closings import ClosingRows
 from activities.store.day_plans import DayPlanRows
 from activities.store.decisions import DecisionRows
 from activities.store.engine import Database
@@ -41,6 +42,7 @@ class Store(
     AuditRows,
     ProtectionRows,
     ArmingRows,
+    ClosingRows,
     MarketMemoryRows,
 ):
     """All of `activities.store.ports`, over one migrated database and one event loop."""

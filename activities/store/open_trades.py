@@ -8,8 +8,8 @@ from decimal import Decimal
 from sqlalchemy import RowMapping, and_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.store.journal import intent_of
 from activities.store.open import Store
+from activities.store.order_rows import intent_of
 from activities.store.ports.journal import EntryPlan, Intent
 from activities.store.tables import (
     DecisionRow,
@@ -119,7 +119,12 @@ async def _candidates(connection: AsyncConnection, realm: str) -> list[tuple[str
 
 
 async def _open_trade(connection: AsyncConnection, realm: str, account: str, symbol: str) -> OpenTrade | None:
-    mine = and_(OrderRow.realm == realm, OrderRow.account == account, OrderRow.symbol == symbol)
+    mine = and_(
+        OrderRow.realm == realm,
+        OrderRow.account == account,
+        OrderRow.symbol == symbol,
+        OrderRow.closed_with.is_(None),
+    )
     rows = (await connection.execute(select(OrderRow.__table__).where(mine))).mappings().all()
     orders = [intent_of(row) for row in sorted(rows, key=_when_intended)]
     closed = await _closed_decisions(connection, realm, account, symbol)

@@ -16,6 +16,7 @@ from sqlalchemy import Row, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.store.blobs import load_blob
+from activities.store.closings import venue_resets
 from activities.store.decisions import load_summary
 from activities.store.open import Store
 from activities.store.tables import (
@@ -199,6 +200,7 @@ async def status(store: Store, realm: str) -> dict[str, Any]:
             "accounts": [dict(row) for row in gates.mappings()],
             "protections": await _standing(connection, realm),
             "armed": await _armed(connection, realm),
+            "venue_resets": await venue_resets(connection, realm),
             "positions": [
                 line
                 for name in await _accounts(connection, realm)

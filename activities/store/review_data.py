@@ -218,6 +218,7 @@ async def _position_at(connection: AsyncConnection, realm: str, later: Position,
             FillRow.account == later.account,
             FillRow.symbol == later.symbol,
             FillRow.filled_at < end,
+            FillRow.closed_with.is_(None),
         )
     )
     return position_of(later.account, later.symbol, [Fill(**row) for row in rows.mappings()])

@@ -245,6 +245,7 @@ class OrderRow(Row):
     sends: Mapped[int] = mapped_column(info=WALL)
     prepared: Mapped[str] = mapped_column(info=WALL)
     intended_at: Mapped[datetime] = mapped_column(info=WALL)
+    closed_with: Mapped[str | None] = mapped_column(info=WALL)
     __table_args__ = (
         Index(None, "realm", "decision_id"),
         Index(None, "realm", "status"),
@@ -267,6 +268,7 @@ class FillRow(Row):
     commission_asset: Mapped[str]
     is_maker: Mapped[bool]
     filled_at: Mapped[datetime]
+    closed_with: Mapped[str | None] = mapped_column(info=WALL)
     __table_args__ = (
         ForeignKeyConstraint(
             ["realm", "account", "client_order_id"], ["orders.realm", "orders.account", "orders.client_order_id"]
@@ -382,6 +384,30 @@ class ArmingRow(Row):
     ended_because: Mapped[str | None]
     ended_at: Mapped[datetime | None] = mapped_column(info=WALL)
     __table_args__ = (ForeignKeyConstraint(["realm", "account"], ["accounts.realm", "accounts.account"]),)
+
+
+class LedgerClosingRow(Row):
+    """An account's books that a wiped venue ended, and what was in them; rows of a trial's venue never are.
+
+    Orders and fills of closed books name their closing in `closed_with`.
+    """
+
+    __tablename__ = "ledger_closings"
+    realm: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(primary_key=True)
+    closed_as: Mapped[str]
+    closed_by_look: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    equity_usd: Mapped[Decimal | None]
+    opened_with_usd: Mapped[Decimal | None]
+    symbols: Mapped[str]
+    executions: Mapped[str]
+    books: Mapped[str]
+    __table_args__ = (
+        ForeignKeyConstraint(["realm", "account"], ["accounts.realm", "accounts.account"]),
+        {"info": WALL},
+    )
 
 
 class EntryPlanRow(Row):

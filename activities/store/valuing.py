@@ -34,7 +34,7 @@ def of_account(table: Any) -> ColumnElement[bool]:
 
 
 ACCOUNT = (
-    select(AccountRow.opening_equity_usd, GateRow.mode, GateRow.epoch)
+    select(AccountRow.opening_equity_usd, GateRow.mode, GateRow.epoch, AccountRow.opened_as_of)
     .join(GateRow, and_(GateRow.realm == AccountRow.realm, GateRow.account == AccountRow.account))
     .where(of_account(AccountRow))
 )
@@ -102,7 +102,7 @@ EQUITY_BEFORE = _EQUITY.where(EquityRow.as_of < bindparam("at"))
 """Built once: putting a statement together costs more than running it."""
 
 
-async def account_row(connection: AsyncConnection, realm: str, account: str) -> Row[Decimal, str, int] | None:
+async def account_row(connection: AsyncConnection, realm: str, account: str) -> Row[Decimal, str, int, datetime] | None:
     return (await connection.execute(ACCOUNT, {"realm": realm, "account": account})).one_or_none()
 
 

@@ -35,6 +35,7 @@ from activities.exchange.calls import CampaignCalls, ExchangeCalls
 from activities.exchange.port import ClockEvent, ClockStop, Level
 from activities.exchange.quoting import QuoteCalls, QuoteRequest
 from activities.exchange.reconcile import ReconcileCalls
+from activities.exchange.resetting import ResettingCalls
 from activities.exchange.simulated_clock import SimulatedClock
 from activities.exchange.valuing import ValuingCalls
 from activities.market.binance import BinanceMarketData
@@ -496,6 +497,7 @@ class SequenceHouse:
                     ExchangeCalls(self.exchange, store),
                     QuoteCalls(self.exchange),
                     ReconcileCalls(self.exchange, store),
+                    ResettingCalls(self.exchange, store),
                     ValuingCalls(self.exchange, store),
                     AdoptCalls(self.exchange, store),
                     CampaignCalls(self.clock, self.exchange, store),

@@ -77,7 +77,14 @@ def guard_story(
     return "\n\n".join(lines)
 
 
-def desk_story(exposure: Exposure, *, policy: Policy | None = None, mode_because: str = "", taught: str = "") -> str:
+def desk_story(
+    exposure: Exposure,
+    *,
+    policy: Policy | None = None,
+    mode_because: str = "",
+    taught: str = "",
+    reopened: str = "",
+) -> str:
     """An account: mode and who set it, equity, limits used, lessons, protections, and what is promised to permits."""
     because = f" ({mode_because})" if mode_because else ""
     lines = [
@@ -88,7 +95,7 @@ def desk_story(exposure: Exposure, *, policy: Policy | None = None, mode_because
         lines.append(_armed(exposure))
     if policy is not None:
         lines.append(_limits_used(exposure, policy))
-    lines += [taught] if taught else []
+    lines += [told for told in (reopened, taught) if told]
     lines += [_protection(one) for one in exposure.protections]
     lines += [f"{holding.symbol}: {plain(holding.quantity)}" for holding in exposure.holdings]
     lines += [f"reserved {plain(r.notional_usd)} USD in {r.symbol} ({r.permit_id})" for r in exposure.reservations]

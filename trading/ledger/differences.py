@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 
-from trading.contract import Contract
+from pydantic import Field
+
+from trading.contract import Contract, Utc
 from trading.ids import content_hash
 from trading.ledger.balances import balances
 from trading.ledger.positions import Position, distinct_fills, position_of
@@ -24,6 +27,7 @@ class LedgerOrder(Contract):
     executed_quote: Decimal = ZERO
     venue_order_id: str | None = None
     sends: int = 0
+    intended_for: Utc = Field(default=datetime.min.replace(tzinfo=UTC), description="market time of the intent")
 
 
 class LedgerView(Contract):

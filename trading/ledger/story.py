@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from trading.ledger.differences import Difference
+from trading.ledger.venue_reset import VENUE_RESET, LedgerClosing
 
 SHOWN = 20
 
@@ -27,3 +28,12 @@ def reconciliation_story(differences: Sequence[Difference], foreign: Sequence[st
     if foreign:
         lines += ["", f"orders at the venue that are none of ours: {', '.join(foreign[:SHOWN])}"]
     return "\n".join(lines)
+
+
+def closings_story(closings: Sequence[LedgerClosing]) -> str:
+    """Accounts of which the venue knows no order any more; empty where there are none."""
+    lines = []
+    for one in closings:
+        end = "in doubt until the next look: nothing is sent" if one.closed_at is None else "closed, and begun anew"
+        lines.append(f"**{VENUE_RESET}** {one.account}: books {end}")
+    return "\n\n".join(lines)

@@ -92,13 +92,15 @@ def refreshed(exposure: Exposure, ledger: Exposure) -> Exposure:
     it anew (X42); promises whose order the ledger already holds must be released in the same
     step, or they count twice.
     """
-    anew = {} if ledger.arming == exposure.arming else _begun_anew(ledger)
+    is_other = exposure.opened_at is not None and ledger.opened_at != exposure.opened_at
+    anew = _begun_anew(ledger) if is_other or ledger.arming != exposure.arming else {}
     return _with_peak(
         exposure.model_copy(
             update={
                 **anew,
                 "must_be_armed": ledger.must_be_armed,
                 "arming": ledger.arming,
+                "opened_at": ledger.opened_at,
                 "cash_usd": ledger.cash_usd,
                 "holdings": ledger.holdings,
                 "closed_trades": ledger.closed_trades,
@@ -112,13 +114,19 @@ def refreshed(exposure: Exposure, ledger: Exposure) -> Exposure:
 
 
 def _begun_anew(ledger: Exposure) -> dict[str, object]:
-    """An account that was armed or disarmed counts day and drawdown from the capital it has by that."""
+    """An account that was armed or disarmed, or whose venue was wiped, counts day and drawdown from what it has now."""
     return {"day_start_equity_usd": ledger.day_start_equity_usd, "peak_equity_usd": ledger.peak_equity_usd}
 
 
 def voided(exposure: Exposure) -> Exposure:
     """The account with every permit of before made worthless: the epoch rises."""
     return exposure.model_copy(update={"epoch": exposure.epoch + 1})
+
+
+def reopened(exposure: Exposure, ledger: Exposure) -> Exposure:
+    """The account in the books that follow a wiped venue's: promises went with the old ones, and permits are void."""
+    news = {"epoch": max(exposure.epoch, ledger.epoch), "reservations": ()}
+    return refreshed(exposure, ledger).model_copy(update=news)
 
 
 def remembering(exposure: Exposure, request: GateRequest) -> Exposure:

@@ -120,6 +120,7 @@ class Exposure(Contract):
     protections: tuple[Protection, ...] = ()
     must_be_armed: bool = Field(default=False, description="on a real venue nothing is opened without a person's leave")
     arming: Arming | None = None
+    opened_at: Utc | None = Field(default=None, description="since when its books run: anew where a venue was wiped")
 
     @property
     def equity_usd(self) -> Decimal:

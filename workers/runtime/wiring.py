@@ -160,6 +160,7 @@ async def _exchange(site: Site, store: Store, closing: contextlib.AsyncExitStack
     from activities.exchange.calls import CampaignCalls, ExchangeCalls
     from activities.exchange.quoting import QuoteCalls
     from activities.exchange.reconcile import ReconcileCalls
+    from activities.exchange.resetting import ResettingCalls
     from activities.exchange.simulated_clock import SimulatedClock
     from activities.exchange.valuing import ValuingCalls
 
@@ -172,6 +173,7 @@ async def _exchange(site: Site, store: Store, closing: contextlib.AsyncExitStack
         *_activities_of(ExchangeCalls(exchange, store)),
         *_activities_of(QuoteCalls(exchange)),
         *_activities_of(ReconcileCalls(exchange, store)),
+        *_activities_of(ResettingCalls(exchange, store)),
         *_activities_of(AdoptCalls(exchange, store)),
         *_activities_of(ValuingCalls(exchange, store)),
     ]

@@ -13,7 +13,8 @@ from trading.orders.models import Fill, OrderKey, OrderReport, OrderRequest, Ord
 class IntentRefused(Exception):
     """The account's gate row, or an order of the symbol that nobody knows the fate of, forbids this one; it is unsent.
 
-    `code` is `halted`, `epoch_older`, `no_permit`, `not_armed`, `unknown_account` or `symbol_frozen`.
+    `code` is `halted`, `epoch_older`, `no_permit`, `not_armed`, `unknown_account`, `symbol_frozen`
+    or `venue_reset`.
     """
 
     def __init__(self, code: str, message: str) -> None:

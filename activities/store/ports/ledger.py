@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
 from activities.store.ports.journal import Intent
 from trading.contract import Contract, Utc
 from trading.ledger.positions import Position
+from trading.ledger.venue_reset import LedgerClosing
 from trading.orders.models import Fill
 
 
@@ -26,7 +29,7 @@ class OpenItem(Contract):
 
 
 class LedgerReader(Protocol):
-    """What reconciliation and the end of a run read."""
+    """What reconciliation and the end of a run read: the books that are open, not those that a wiped venue closed."""
 
     async def ledger_orders(self, realm: str, account: str) -> tuple[Intent, ...]: ...
 
@@ -44,4 +47,26 @@ class LedgerReader(Protocol):
 
     async def digest(self, realm: str) -> str:
         """One hash over all business columns of the realm, without wall-clock times, latencies and attempt counts."""
+        ...
+
+
+class LedgerClosings(Protocol):
+    """Books that end because their venue was wiped."""
+
+    async def heed_wipe(
+        self,
+        realm: str,
+        account: str,
+        *,
+        look: datetime,
+        at: datetime,
+        is_gone: bool,
+        balances: Sequence[tuple[str, Decimal]],
+    ) -> LedgerClosing | None:
+        """Take in what a look at the venue found; the same `look` again gives the same answer.
+
+        The first that found nothing of ours (`is_gone`) puts the books in doubt, a later one closes them and begins new
+        ones with `balances` at the market time `at`; one that found our orders ends the doubt. Raises `StoreRefused`
+        for a realm whose venue is wiped by nobody.
+        """
         ...

@@ -211,6 +211,7 @@ def upgrade() -> None:
         sa.Column("sends", sa.Integer(), nullable=False),
         sa.Column("prepared", sa.Text(), nullable=False),
         sa.Column("intended_at", UtcTime(), nullable=False),
+        sa.Column("closed_with", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("realm", "account", "client_order_id", name=op.f("pk_orders")),
     )
     op.create_index(op.f("ix_orders_realm_account_symbol"), "orders", ["realm", "account", "symbol"], unique=False)
@@ -305,6 +306,7 @@ def upgrade() -> None:
         sa.Column("commission_asset", sa.Text(), nullable=False),
         sa.Column("is_maker", sa.Boolean(), nullable=False),
         sa.Column("filled_at", UtcTime(), nullable=False),
+        sa.Column("closed_with", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["realm", "account", "client_order_id"],
             ["orders.realm", "orders.account", "orders.client_order_id"],
@@ -429,6 +431,24 @@ def upgrade() -> None:
             ["realm", "account"], ["accounts.realm", "accounts.account"], name=op.f("fk_promises_accounts")
         ),
         sa.PrimaryKeyConstraint("realm", "account", "permit_id", name=op.f("pk_promises")),
+    )
+    op.create_table(
+        "ledger_closings",
+        sa.Column("realm", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("seen_at", UtcTime(), nullable=False),
+        sa.Column("closed_as", sa.Text(), nullable=False),
+        sa.Column("closed_by_look", UtcTime(), nullable=True),
+        sa.Column("closed_at", UtcTime(), nullable=True),
+        sa.Column("equity_usd", Exact(), nullable=True),
+        sa.Column("opened_with_usd", Exact(), nullable=True),
+        sa.Column("symbols", sa.Text(), nullable=False),
+        sa.Column("executions", sa.Text(), nullable=False),
+        sa.Column("books", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["realm", "account"], ["accounts.realm", "accounts.account"], name=op.f("fk_ledger_closings_accounts")
+        ),
+        sa.PrimaryKeyConstraint("realm", "account", "seen_at", name=op.f("pk_ledger_closings")),
     )
     op.create_table(
         "armings",
