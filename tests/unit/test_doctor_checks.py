@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from fakes.exchange import RULES
 
 from activities.store.migrate import migrate
+from activities.store.open import open_store
 from config.settings import SettingsError, load_settings
 from trading.orders.models import OrderType
 from trading.orders.venue_account import Balance, VenueAccount, VenueFees
@@ -175,6 +177,28 @@ def test_a_database_of_an_older_version_names_the_command(home: Path) -> None:
     revision = asyncio.run(_database())["database.revision"]
     assert revision.state is State.FAILED
     assert revision.fix == "perennial db migrate"
+
+
+def test_on_live_it_says_who_is_armed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERENNIAL_PROFILE", "live")
+    assert asyncio.run(_database())["live.arming"].state is State.SKIPPED
+    asyncio.run(migrate(load_settings().database))
+    assert asyncio.run(_database())["live.arming"].detail == "no account is armed: nothing is opened"
+    asyncio.run(_arm())
+    told = asyncio.run(_database())["live.arming"]
+    assert told.state is State.OK
+    assert told.detail.startswith("armed: composite with 500 USD since ")
+    assert told.detail.endswith("(ada: first week)")
+
+
+async def _arm() -> None:
+    store = await open_store(load_settings().database)
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    opening = [("USDT", Decimal(1000))]
+    await store.open_account("live", venue="binance", ledger="live", account="composite", opening=opening, as_of=at)
+    told = {"operation_id": "a", "who": "ada", "reason": "first week"}
+    await store.arm("live", "composite", capital_usd=Decimal(500), **told)
+    await store.aclose()
 
 
 async def _database() -> dict[str, Check]:

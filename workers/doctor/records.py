@@ -1,4 +1,4 @@
-"""The database: its revision and, where it is SQLite, its journal. Read only."""
+"""The database: its revision, its journal where it is SQLite, and whom people let trade real money. Read only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workers.doctor.checks import Check, failed, passed, skipped
+from trading.money import plain
+from trading.risk.arming import must_be_armed
+from workers.doctor.checks import Check, State, failed, passed, skipped
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -19,8 +21,32 @@ _WAL_MARK = 2
 
 async def database_checks(settings: Settings) -> AsyncIterator[Check]:
     """All of this family. A database that is not there yet is no failure by itself: the first verb creates it."""
-    yield await _revision(settings)
-    yield _journal(settings)
+    revision, journal = await _revision(settings), _journal(settings)
+    yield revision
+    yield journal
+    if must_be_armed(settings.realm):
+        is_there = revision.state is journal.state is State.OK
+        yield await _arming(settings) if is_there else skipped("live.arming", "the database has to be right first")
+
+
+async def _arming(settings: Settings) -> Check:
+    """Whose leave to trade real money stands, and up to which capital; none is no fault: then nothing is opened."""
+    from activities.store.open import open_store
+    from activities.store.ports.faults import StoreUnavailable
+
+    store = await open_store(settings.database)
+    try:
+        kept = [one for one in await store.armings(settings.realm) if one.ended_by is None]
+    except StoreUnavailable as silent:
+        return skipped("live.arming", f"the database does not answer: {silent}")
+    finally:
+        await store.aclose()
+    armed = [
+        f"{one.account} with {plain(one.arming.capital_usd)} USD since {one.arming.since:%Y-%m-%d %H:%M} UTC "
+        f"({one.arming.who}: {one.arming.reason})"
+        for one in kept
+    ]
+    return passed("live.arming", f"armed: {', '.join(armed)}" if armed else "no account is armed: nothing is opened")
 
 
 async def _revision(settings: Settings) -> Check:
