@@ -23,8 +23,8 @@ with workflow.unsafe.imports_passed_through():
     from trading.contract import Contract
     from trading.planning.hours import period_of_day
     from trading.planning.models import Unwatched
-    from workflows.names import AS_OF, QueueRole, Signal, task_queue, watch_workflow
-    from workflows.options import at
+    from workflows.names import QueueRole, Signal, task_queue, watch_workflow
+    from workflows.options import at, found_by_time
     from workflows.periods import PeriodKind, PeriodRequest, nominal_time, run_period
     from workflows.protocol import Planned
 
@@ -45,7 +45,7 @@ class DailyPlanning:
         """Return the day's plan; a day that was planned before keeps its first one, and a revision of it too."""
         survey = await self._survey(request, nominal_time(request))
         as_of = min(nominal_time(request), survey.market_time).replace(microsecond=0)
-        workflow.upsert_search_attributes([AS_OF.value_set(as_of)])
+        found_by_time(as_of)
         day = request.hours.day_of(as_of)
         state = await workflow.execute_local_activity_method(
             PlanningCalls.period_state,
@@ -61,7 +61,8 @@ class DailyPlanning:
         seen = await self._observe(request, survey.symbols, as_of)
         made = await self._make(request, as_of, seen, playbook_hash=state.playbook_hash)
         workflow.set_current_details(made.story)
-        await _tell_watch(request, made.kept)
+        if not request.in_campaign:  # whoever owns the clock says it with the next tick
+            await _tell_watch(request, made.kept)
         return PlanResult(kept=made.kept)
 
     async def _survey(self, request: PeriodRequest, as_of: datetime) -> Survey:

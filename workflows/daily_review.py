@@ -17,8 +17,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.store.ports.playbooks import Revised, ReviseRequest
     from activities.store.revising import RevisingCalls
     from trading.planning.hours import period_of_day
-    from workflows.names import AS_OF, QueueRole, task_queue
-    from workflows.options import at
+    from workflows.names import QueueRole, task_queue
+    from workflows.options import at, found_by_time
     from workflows.periods import PeriodDone, PeriodKind, PeriodRequest, nominal_time, run_period
     from workflows.playbook_news import tell_playbook
     from workflows.protocol import PlaybookNews
@@ -34,7 +34,7 @@ class DailyReview:
     async def run(self, request: PeriodRequest) -> PeriodDone:
         """Review the day that ended before the nominal time; a day that was reviewed keeps its first review."""
         as_of = await self._market_time(request)
-        workflow.upsert_search_attributes([AS_OF.value_set(as_of)])
+        found_by_time(as_of)
         reviewed = await self._review(request, as_of)
         revised = await self._tighten(request, reviewed)
         workflow.set_current_details(reviewed.story)

@@ -9,7 +9,7 @@ from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.exchange.calls import CLOCK_CALL
+    from activities.exchange.calls import RECONCILE_CALL
     from activities.exchange.port import MarkRequest
     from activities.exchange.reconcile import ReconcileCalls, ReconcileRequest, Reconciliation
     from activities.exchange.valuing import VALUE_CALL, ValuingCalls
@@ -90,7 +90,7 @@ class Maintenance:
                 accounts=request.accounts,
                 symbols=_symbols(request),
             ),
-            **at(exchange_queue(request.realm, request.venue), "ledger against venue", CLOCK_CALL),
+            **at(exchange_queue(request.realm, request.venue), "ledger against venue", RECONCILE_CALL),
         )
 
     async def _heed_wipes(

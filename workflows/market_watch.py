@@ -65,6 +65,7 @@ class MarketWatch:
     @workflow.signal(name=Signal.TICK, description="Market time moved")
     def tick(self, tick: Tick) -> None:
         self._time.record(tick)
+        self._day.asks_for_plan |= tick.planned
 
     @workflow.signal(name=Signal.READY, description="A decision wants to pass the gate")
     def ready(self, wish: Ready) -> None:

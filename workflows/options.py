@@ -18,6 +18,12 @@ def at(queue: str, summary: str, call: workflow.ActivityConfig) -> workflow.Acti
     return {**call, "task_queue": queue, "summary": summary}
 
 
+def found_by_time(as_of: datetime) -> None:
+    """Have a period job found by its business time, where its starter has not said it already."""
+    if workflow.info().typed_search_attributes.get(AS_OF) != as_of:
+        workflow.upsert_search_attributes([AS_OF.value_set(as_of)])
+
+
 def labels(
     *,
     realm: str,

@@ -28,11 +28,15 @@ Approvals = Literal["expire", "grant"]
 
 
 class Tick(Contract):
-    """Market time moved: what is due at `as_of` is handled, then answered with `Settled` under the same number."""
+    """Market time moved: what is due at `as_of` is handled, then answered with `Settled` under the same number.
+
+    `planned` tells the watch that a day was planned since its last tick.
+    """
 
     number: int
     as_of: Utc
     events: tuple[ClockEvent, ...] = ()
+    planned: bool = False
 
 
 class Watched(Contract):
@@ -380,6 +384,7 @@ class CampaignState(Contract):
     days: int = 0
     sequences: dict[str, int] = Field(default_factory=dict)
     watched: dict[str, Watched] = Field(default_factory=dict)
+    planned: bool = Field(default=False, description="a day was planned, and the watch does not know yet")
 
 
 CampaignRequest.model_rebuild()

@@ -17,8 +17,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.store.revising import RevisingCalls
     from trading.review.period import ReportKind, is_last_day
     from trading.review.proposals import ReflectionAnswer, ReflectionVerb
-    from workflows.names import AS_OF, PLAYBOOK, TASK_TIMEOUT, QueueRole, proposals_workflow, task_queue
-    from workflows.options import at, labels
+    from workflows.names import PLAYBOOK, TASK_TIMEOUT, QueueRole, proposals_workflow, task_queue
+    from workflows.options import at, found_by_time, labels
     from workflows.periods import PeriodDone, PeriodKind, PeriodRequest
     from workflows.playbook_news import tell_playbook
     from workflows.proposal_review import ProposalReview, ProposalsRequest
@@ -47,7 +47,7 @@ class Reflecting:
 
     async def look(self, as_of: datetime) -> Reflected:
         """The reports of all accounts are made here, before anybody is asked anything."""
-        workflow.upsert_search_attributes([AS_OF.value_set(as_of)])
+        found_by_time(as_of)
         order = ReflectOrder(
             realm=self._request.realm,
             job=self._kind.value,

@@ -12,7 +12,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.exchange.calls import CLOCK_CALL, CampaignCalls
+    from activities.exchange.calls import CLOCK_CALL, RECONCILE_CALL, CampaignCalls
     from activities.exchange.port import AdvanceRequest, ClockStop, MarkRequest, OpenAccounts
     from activities.exchange.reconcile import ReconcileCalls, ReconcileRequest, Reconciliation
     from trading.planning.agenda import Duty, next_duties
@@ -82,7 +82,7 @@ class ReplayCampaign:
     async def _open(self) -> None:
         """Fresh accounts at the venue and in the ledger, desks and watch; a day that has begun is planned at once."""
         request = self._request
-        await workflow.execute_activity_method(
+        await workflow.execute_local_activity_method(
             CampaignCalls.open_accounts,
             OpenAccounts(
                 realm=request.realm,
@@ -93,7 +93,7 @@ class ReplayCampaign:
                 capital=request.capital_usd,
                 as_of=request.start,
             ),
-            **at(self._venue_queue, "open accounts", CLOCK_CALL),
+            **CLOCK_CALL,
         )
         for account in request.accounts:
             await self._open_desk(account)
@@ -175,7 +175,8 @@ class ReplayCampaign:
             return
         done = await run_duty(duty, self._period(now))
         counted = {**self._state.sequences, done: self._state.sequences.get(done, 0) + 1}
-        self._ticking.state = self._state.model_copy(update={"sequences": counted})
+        planned = self._state.planned or duty is Duty.PLAN_DAY
+        self._ticking.state = self._state.model_copy(update={"sequences": counted, "planned": planned})
 
     def _period(self, as_of: datetime) -> PeriodRequest:
         request = self._request
@@ -200,7 +201,7 @@ class ReplayCampaign:
     async def _advance(self, to: datetime, *, marks: Sequence[datetime] = ()) -> ClockStop:
         """Run the market to `to` or to its first event; the accounts are valued at the times of `marks` on the way."""
         number = self._ticking.next_number()
-        stop = await workflow.execute_activity_method(
+        stop = await workflow.execute_local_activity_method(
             CampaignCalls.advance_clock,
             AdvanceRequest(
                 realm=self._request.realm,
@@ -209,7 +210,7 @@ class ReplayCampaign:
                 request_id=f"advance-{number}",
                 marks=tuple(self._marks(at) for at in marks),
             ),
-            **at(self._venue_queue, f"market to {to:%Y-%m-%d %H:%M}", CLOCK_CALL),
+            **CLOCK_CALL,
         )
         days = (stop.now - self._request.start) // DAY
         self._ticking.state = self._state.model_copy(update={"now": stop.now, "days": days})
@@ -226,8 +227,8 @@ class ReplayCampaign:
         if moved == self._marked:
             return
         self._marked = moved
-        await workflow.execute_activity_method(
-            CampaignCalls.mark_accounts, self._marks(self._state.now), **at(self._venue_queue, "equity", CLOCK_CALL)
+        await workflow.execute_local_activity_method(
+            CampaignCalls.mark_accounts, self._marks(self._state.now), **CLOCK_CALL
         )
 
     def _marks(self, as_of: datetime) -> MarkRequest:
@@ -247,12 +248,8 @@ class ReplayCampaign:
             ReconcileRequest(
                 realm=request.realm, venue=request.venue, accounts=request.accounts, symbols=request.symbols
             ),
-            **at(self._venue_queue, "ledger against exchange", CLOCK_CALL),
+            **at(exchange_queue(request.realm, request.venue), "ledger against exchange", RECONCILE_CALL),
         )
-
-    @property
-    def _venue_queue(self) -> str:
-        return exchange_queue(self._request.realm, self._request.venue)
 
     @property
     def _state(self) -> CampaignState:

@@ -75,13 +75,14 @@ class Ticking:
 
     async def _tick(self, entity: str, events: tuple[ClockEvent, ...]) -> int | None:
         number = self.next_number()
-        tick = Tick(number=number, as_of=self.state.now, events=events)
+        planned = self.state.planned and entity == self._watch
+        tick = Tick(number=number, as_of=self.state.now, events=events, planned=planned)
         try:
             await workflow.get_external_workflow_handle(entity).signal(Signal.TICK, tick)
         except ApplicationError:
             self._forget(entity)
             return None
-        self._keep(ticks=self.state.ticks + 1)
+        self._keep(ticks=self.state.ticks + 1, planned=self.state.planned and not planned)
         return number
 
     async def _answer(self, entity: str, number: int | None) -> Settled:

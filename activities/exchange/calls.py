@@ -77,11 +77,19 @@ FOLLOW_CALL: workflow.ActivityConfig = {
     # A wait changes nothing at the venue: its workflow need not see it end.
     "cancellation_type": ActivityCancellationType.TRY_CANCEL,
 }
-CLOCK_CALL: workflow.ActivityConfig = {
-    # Months of candles without an event are computed in one call; a repeat is answered with the same stop.
+RECONCILE_CALL: workflow.ActivityConfig = {
+    # A question for each order and its fills: a minute where there are thousands.
     "start_to_close_timeout": timedelta(minutes=5),
     "heartbeat_timeout": HEARTBEAT,
     "retry_policy": _UNTIL_ANSWERED,
+    "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+}
+CLOCK_CALL: workflow.LocalActivityConfig = {
+    # Months of candles without an event are computed in one call; a repeat is answered with the same stop.
+    "start_to_close_timeout": timedelta(minutes=5),
+    "retry_policy": _UNTIL_ANSWERED,
+    # While the exchange is away the workflow task is not held open through each pause.
+    "local_retry_threshold": timedelta(seconds=1),
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 }
 
@@ -143,7 +151,10 @@ class ExchangeCalls:
 
 
 class CampaignCalls:
-    """What only a trial does to its exchange: move the clock, open accounts, mark them."""
+    """What only a trial does to its exchange: move the clock, open accounts, mark them.
+
+    Made as local calls by the campaign, several in one workflow task: each may be repeated after later ones were made.
+    """
 
     def __init__(self, clock: MarketClock, exchange: Exchange, accounts: AccountBook) -> None:
         self._clock = clock

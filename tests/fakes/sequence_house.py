@@ -476,6 +476,7 @@ class SequenceHouse:
                     WatchCalls(store),
                     ReviewCalls(StoreSource(store), store),
                     EvolutionRecordsCalls(store),
+                    CampaignCalls(self.clock, self.exchange, store),
                 ),
             ),
             (self.queue(QueueRole.CALLS), (), (AskCalls(),)),
@@ -500,7 +501,6 @@ class SequenceHouse:
                     ResettingCalls(self.exchange, store),
                     ValuingCalls(self.exchange, store),
                     AdoptCalls(self.exchange, store),
-                    CampaignCalls(self.clock, self.exchange, store),
                 ),
             ),
         ]

@@ -18,9 +18,9 @@ from temporalio.workflow import ActivityCancellationType
 
 from activities.exchange.calls import (
     CANCEL_CALL,
-    CLOCK_CALL,
     FOLLOW_CALL,
     ORDER_CALL,
+    RECONCILE_CALL,
     SYNC_CALL,
     CampaignCalls,
     ExchangeCalls,
@@ -254,7 +254,7 @@ async def test_a_campaign_moves_no_other_realm_s_clock() -> None:
     assert (raised.value.type, clock.stops) == ("RealmRefused", {})
 
 
-@pytest.mark.parametrize("options", [ORDER_CALL, CANCEL_CALL, SYNC_CALL, FOLLOW_CALL, CLOCK_CALL])
+@pytest.mark.parametrize("options", [ORDER_CALL, CANCEL_CALL, SYNC_CALL, FOLLOW_CALL, RECONCILE_CALL])
 def test_calls_are_retried_until_answered(options: workflow.ActivityConfig) -> None:
     policy = options["retry_policy"]
     assert policy is not None
@@ -263,6 +263,6 @@ def test_calls_are_retried_until_answered(options: workflow.ActivityConfig) -> N
     assert {"PayloadsTooLarge", "PydanticSerializationError"} <= set(policy.non_retryable_error_types or ())
 
 
-@pytest.mark.parametrize("options", [ORDER_CALL, CANCEL_CALL, SYNC_CALL, CLOCK_CALL])
+@pytest.mark.parametrize("options", [ORDER_CALL, CANCEL_CALL, SYNC_CALL, RECONCILE_CALL])
 def test_what_touches_the_venue_is_cancelled_only_when_it_has_ended(options: workflow.ActivityConfig) -> None:
     assert options["cancellation_type"] is ActivityCancellationType.WAIT_CANCELLATION_COMPLETED

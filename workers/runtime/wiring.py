@@ -72,6 +72,7 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
     checks = VerificationCalls(store, store)
     source = StoreSource(store, knowledge=site.knowledge)
     reports = ReportCalls(source, store, TemplateRenderer(best_drawing()), folder=site.report_folder)
+    campaign = await _campaign_calls(site, store, closing) if site.market_is_replayed else []
     return Room(
         role=QueueRole.DECISIONS,
         queue=task_queue(site.realm, QueueRole.DECISIONS),
@@ -89,8 +90,21 @@ async def _decisions(site: Site, store: Store, closing: contextlib.AsyncExitStac
             *_activities_of(ReflectionCalls(source, store, reports)),
             *_activities_of(AnsweringCalls(store)),
             *_activities_of(ArmingCalls(store)),
+            *campaign,
         ],
     )
+
+
+async def _campaign_calls(site: Site, store: Store, closing: contextlib.AsyncExitStack) -> list[Activity]:
+    """What a campaign does to its exchange, as local calls: they belong where the campaign runs."""
+    from activities.exchange.calls import CampaignCalls
+    from activities.exchange.simulated_clock import SimulatedClock
+
+    clock = SimulatedClock(realm=site.realm, base_url=site.venue_url)
+    closing.push_async_callback(clock.aclose)
+    exchange = open_exchange(site, market_clock=clock)
+    closing.push_async_callback(exchange.aclose)
+    return _activities_of(CampaignCalls(clock, exchange, store))
 
 
 async def _calls(site: Site, store: Store, closing: contextlib.AsyncExitStack) -> Room:
@@ -157,7 +171,7 @@ async def _compute(site: Site, store: Store, closing: contextlib.AsyncExitStack)
 
 async def _exchange(site: Site, store: Store, closing: contextlib.AsyncExitStack) -> Room:
     from activities.exchange.adopting import AdoptCalls
-    from activities.exchange.calls import CampaignCalls, ExchangeCalls
+    from activities.exchange.calls import ExchangeCalls
     from activities.exchange.quoting import QuoteCalls
     from activities.exchange.reconcile import ReconcileCalls
     from activities.exchange.resetting import ResettingCalls
@@ -177,8 +191,6 @@ async def _exchange(site: Site, store: Store, closing: contextlib.AsyncExitStack
         *_activities_of(AdoptCalls(exchange, store)),
         *_activities_of(ValuingCalls(exchange, store)),
     ]
-    if clock is not None:
-        activities += _activities_of(CampaignCalls(clock, exchange, store))
     return Room(role=QueueRole.EXCHANGE, queue=exchange_queue(site.realm, site.venue), activities=activities)
 
 
