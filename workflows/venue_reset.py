@@ -9,7 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.exchange.calls import CLOCK_CALL
+    from activities.exchange.calls import RECONCILE_CALL
     from activities.exchange.resetting import ResetRequest, ResettingCalls
     from trading.ledger.venue_reset import LedgerClosing
     from workflows.names import Signal, desk_workflow, exchange_queue, execution_workflow, guard_workflow
@@ -27,7 +27,7 @@ async def heed_wipe(request: PeriodRequest, wiped: Sequence[str], *, look: datet
         ResetRequest(
             realm=request.realm, venue=request.venue, accounts=request.accounts, wiped=tuple(wiped), look=look
         ),
-        **at(exchange_queue(request.realm, request.venue), "venue wiped?", CLOCK_CALL),
+        **at(exchange_queue(request.realm, request.venue), "venue wiped?", RECONCILE_CALL),
     )
     for closing in found.closings:
         if closing.closed_at is not None:
