@@ -37,7 +37,7 @@ FRESH = {"USDT": Decimal(20000), "BTC": Decimal(1)}
 
 
 @pytest.fixture
-def test_net(monkeypatch: pytest.MonkeyPatch) -> Callable[[SequenceHouse], None]:
+def wiped_now_and_then(monkeypatch: pytest.MonkeyPatch) -> Callable[[SequenceHouse], None]:
     """Makes the house's realm one whose venue is wiped now and then."""
     return lambda house: monkeypatch.setattr(venue_reset, "WIPED_REALMS", frozenset({house.realm}))
 
@@ -94,10 +94,10 @@ async def sold(house: SequenceHouse) -> list[str]:
 
 
 async def test_two_looks_close_the_books_and_the_next_decision_trades_from_the_new_balances(
-    test_net: Callable[[SequenceHouse], None], open_house: OpenHouse, wipe: Wipe
+    wiped_now_and_then: Callable[[SequenceHouse], None], open_house: OpenHouse, wipe: Wipe
 ) -> None:
     house = await open_house(Told(coordinated=False))
-    test_net(house)
+    wiped_now_and_then(house)
     position = await held(house)
     second = await house.permit(name="resting", notional="500")
     resting = await house.execute(second, house.entry(second, price=Decimal("6900.00")))
@@ -134,10 +134,10 @@ async def test_two_looks_close_the_books_and_the_next_decision_trades_from_the_n
 
 
 async def test_an_exit_of_what_is_gone_is_refused_where_its_guard_comes_late(
-    test_net: Callable[[SequenceHouse], None], open_house: OpenHouse, wipe: Wipe
+    wiped_now_and_then: Callable[[SequenceHouse], None], open_house: OpenHouse, wipe: Wipe
 ) -> None:
     house = await open_house(Told(coordinated=False))
-    test_net(house)
+    wiped_now_and_then(house)
     await held(house)
     await wipe(house)
     await look(house, 1)
@@ -153,10 +153,10 @@ async def test_an_exit_of_what_is_gone_is_refused_where_its_guard_comes_late(
 
 
 async def test_an_outage_and_a_venue_that_finds_its_orders_again_reset_nothing(
-    test_net: Callable[[SequenceHouse], None], open_house: OpenHouse, wipe: Wipe
+    wiped_now_and_then: Callable[[SequenceHouse], None], open_house: OpenHouse, wipe: Wipe
 ) -> None:
     house = await open_house(Told(coordinated=False))
-    test_net(house)
+    wiped_now_and_then(house)
     await held(house)
     known = house.transport.app
     silent = Silent(known, times=6)
