@@ -24,6 +24,7 @@ class MarketTime:
         self._now = as_of
         self._pending: list[Tick] = []
         self._handling: list[Tick] = []
+        self._newest: tuple[ClockEvent, ...] = ()
 
     @property
     def is_ticked(self) -> bool:
@@ -57,6 +58,7 @@ class MarketTime:
 
     def begin(self) -> None:
         """Take up the ticks recorded so far: `events` and `answer` speak of these, a later one waits its turn."""
+        self._newest = tuple(event for tick in self._pending for event in tick.events)
         self._handling.extend(self._pending)
         self._pending = []
 
@@ -68,6 +70,10 @@ class MarketTime:
     def events(self) -> tuple[ClockEvent, ...]:
         """What happened, according to the ticks that are being handled."""
         return tuple(event for tick in self._handling for event in tick.events)
+
+    def new_events(self) -> tuple[ClockEvent, ...]:
+        """Of these only the ones that were taken up last: who goes round again has seen the others."""
+        return self._newest
 
     async def answer(
         self,

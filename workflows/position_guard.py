@@ -49,6 +49,8 @@ class PositionGuard(HeedsPeople, OwnsExits):
                 if self._state.is_finished:
                     return self._state
                 self._take_state(self._state.renewed())  # an entry was announced while the last trade was closed
+            if self._news:
+                continue  # a tick is answered once nothing is left to do: what is waited for is known only then
             await self._time.answer(self._watching.watched)
             workflow.set_current_details(self._story())
             if workflow.info().is_continue_as_new_suggested() and not self._news and not self._time.has_tick:
@@ -87,8 +89,8 @@ class PositionGuard(HeedsPeople, OwnsExits):
 
     async def _take_in_events(self) -> None:
         """Ask the venue about those of our orders that something happened to."""
-        touched = {event.client_order_id for event in self._time.events() if event.kind == "order"} | self._changed
-        self._crossed |= {event.level_id for event in self._time.events() if event.level_id is not None}
+        touched = {event.client_order_id for event in self._time.new_events() if event.kind == "order"} | self._changed
+        self._crossed |= {event.level_id for event in self._time.new_events() if event.level_id is not None}
         self._changed = set()
         seen: set[str] = set()
         for order in self._state.at_the_venue:

@@ -47,6 +47,30 @@ def forbid_sales(house: SequenceHouse) -> Callable[[], None]:
     return allow
 
 
+def close_the_market(house: SequenceHouse) -> Callable[[], None]:
+    """The symbol is in BREAK: the venue takes cancels and no order."""
+    session = house.exchange._session
+    act, ask = session.act, session.ask
+
+    async def closed(method: str, path: str, fields: Any, **options: Any) -> Reply:
+        if method == "POST":
+            return Reply(answered=Answered(http_status=400, code=-1013, message="Market is closed."))
+        return await act(method, path, fields, **options)
+
+    async def says(method: str, path: str, fields: Any, **options: Any) -> Any:
+        payload = await ask(method, path, fields, **options)
+        if path.endswith("exchangeInfo"):
+            payload["symbols"] = [row | {"status": "BREAK"} for row in payload["symbols"]]
+        return payload
+
+    session.act, session.ask = closed, says
+
+    def open_it() -> None:
+        session.act, session.ask = act, ask
+
+    return open_it
+
+
 async def stops(house: SequenceHouse) -> list[Any]:
     return [o for o in await house.exchange.open_orders(ACCOUNT, SYMBOL) if o.type is OrderType.STOP_LOSS]
 
@@ -67,6 +91,24 @@ async def test_a_firewall_s_minute_leaves_no_position_naked(open_house: OpenHous
         await house.settle(house.guard().id)
     assert await stops(house), "the venue takes orders again"
     assert (await house.guard_state()).retry_at is None
+
+
+async def test_what_could_not_be_sold_in_a_closed_market_is_protected_a_minute_after_it_opens(
+    open_house: OpenHouse,
+) -> None:
+    """The stop had to go before the sale; however long the break, the next try is never further away than a minute."""
+    house = await open_house()
+    await house.bought()
+    open_it = close_the_market(house)
+    await house.guard().signal(Signal.LEAVE, LeaveRequest(operation_id="x", who="me", reason="out"))
+    await eventually(lambda: gave_up(house), what="the guard rests after three refused sales and a refused stop")
+    await house.settle(house.guard().id)
+    await house.play(OPENS_AT + 10 * MINUTE)
+    assert await stops(house) == []
+    open_it()
+    await house.play(OPENS_AT + 12 * MINUTE)
+    assert len(await stops(house)) == 1, "rests do not grow with the break"
+    assert (await house.guard_state()).is_protected
 
 
 async def test_a_person_s_leave_is_heard_by_a_frozen_guard(open_house: OpenHouse) -> None:

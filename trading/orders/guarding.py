@@ -10,6 +10,7 @@ from trading.ledger.outcome import position_quantity
 from trading.orders.exits import protection, sale
 from trading.orders.models import Leg, OrderReport, OrderRequest, OrderStatus, OrderType, OutcomeClass
 from trading.orders.price_following import PriceFollowing
+from trading.orders.quantise import UnsendableCode
 from trading.orders.symbols import Lot, Quote
 from trading.orders.wishes import Expect, Guarded, LeaveRequest
 
@@ -212,7 +213,7 @@ class GuardState(PriceFollowing):
             if report.outcome is OutcomeClass.REFUSED:
                 changes["refused_sales"] = self.refused_sales + 1
                 if self.refused_sales + 1 >= REFUSED_SALES:
-                    changes |= self._resting_from(report.observed_at)
+                    changes |= self._resting_from(report)
             elif report.executed_quantity > 0:
                 changes |= {"refused_sales": 0, "retry_at": None, "rests": 0, "refuses_stops": False}
         state = self._with(**changes)
@@ -222,9 +223,11 @@ class GuardState(PriceFollowing):
                 state = state.taken(beside, leg)
         return state
 
-    def _resting_from(self, at: datetime) -> dict[str, object]:
-        pause = min(FIRST_REST * 2**self.rests, LONGEST_REST)
-        return {"retry_at": at + pause, "rests": self.rests + 1}
+    def _resting_from(self, refused: OrderReport) -> dict[str, object]:
+        """A closed market opens at its own time: it is tried each minute, and no venue minds that."""
+        rests = 0 if refused.reason.startswith(UnsendableCode.NOT_TRADING) else self.rests
+        pause = min(FIRST_REST * 2**rests, LONGEST_REST)
+        return {"retry_at": refused.observed_at + pause, "rests": rests + 1}
 
     def without_a_stop(self) -> Self:
         """The venue took neither a sale nor the stop: nothing more is tried before `retry_at`."""
