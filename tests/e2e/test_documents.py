@@ -99,7 +99,7 @@ def _first_decision(env: dict[str, str], home: Path) -> None:
 def test_the_commands_of_a_page_work(document: Path, house: House, tmp_path: Path) -> None:
     script = "set -euo pipefail\n" + runnable(document)
     ran = subprocess.run(
-        ["bash", "-c", script], env=house.env, cwd=tmp_path, capture_output=True, text=True, timeout=90
+        ["bash", "-c", script], env=house.env, cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
     assert ran.returncode == 0, f"{named(document)}:\n{ran.stdout}\n{ran.stderr}"
     assert "Traceback" not in ran.stderr

@@ -20,7 +20,7 @@ from activities.exchange.reconcile import ReconcileCalls, ReconcileRequest
 from activities.store.open import Store, open_store
 from activities.store.playbooks import keep_playbook
 from activities.store.reading import decision_list, order_list, position_list
-from trading.orders.models import VenueOrder
+from trading.orders.models import OrderStatus, VenueOrder
 from trading.playbook import first_playbook
 from workers.operator.accounts import open_simulated_accounts
 from workers.operator.deciding import decide, head_of, protected
@@ -112,6 +112,10 @@ class Open:
     async def lot_is_known(self) -> bool:
         """The guard asks for the filters when it first compares its stop with the position."""
         return (await self.guard()).lot is not None
+
+    async def entry_is_filled(self) -> bool:
+        reports = (await self.guard()).entries.values()
+        return bool(reports) and all(report.status is OrderStatus.FILLED for report in reports)
 
     async def desk_mode(self) -> str:
         desk = self.place.client.get_workflow_handle_for(AccountDesk.run, desk_workflow(REALM, ACCOUNT))
@@ -229,6 +233,7 @@ async def test_losing_temporals_state_loses_no_protection(tmp_path: Path) -> Non
     """The guard has its plan, its trail's terms and both exits again, and sends nothing beside them."""
     async with opened(tmp_path) as before:
         exits = await buy(before)
+        await eventually(before.entry_is_filled, timeout_s=20, what="the guard has the entry's last report")
         known = await before.guard()
         assert set(exits) == EXITS, "entry, stop and target went to the venue as one list"
         assert await before.resting() == set(exits.values())

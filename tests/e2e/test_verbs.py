@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import resource
 import shutil
 import sqlite3
-import time
 from pathlib import Path
 
 import httpx
@@ -20,7 +20,7 @@ from workers.cli.place import MARKET_FILE
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
 
-HELP_WITHIN_S = 1.0
+HELP_WITHIN_CPU_S = 1.0
 TRIES = 3
 
 
@@ -37,14 +37,20 @@ def every_command() -> list[tuple[str, ...]]:
 def test_help_is_there_at_once_and_shows_an_example(words: tuple[str, ...], tmp_path: Path) -> None:
     took_s = []
     for _ in range(TRIES):
-        began = time.monotonic()
+        began = _children_cpu_s()
         shown = perennial(tmp_path, *words, "--help")
-        took_s.append(time.monotonic() - began)
+        took_s.append(_children_cpu_s() - began)
         assert shown.code == 0, shown.err
         assert f"Example: perennial {' '.join(words)}" in shown.out
-        if took_s[-1] < HELP_WITHIN_S:
+        if took_s[-1] < HELP_WITHIN_CPU_S:
             return
-    pytest.fail(f"the help took {took_s} s")
+    pytest.fail(f"the help took {took_s} CPU seconds")
+
+
+def _children_cpu_s() -> float:
+    """What the ended processes of this one have computed: as long on a busy machine as on a quiet one, or nearly."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_the_overview_names_every_verb(tmp_path: Path) -> None:
