@@ -20,7 +20,7 @@ from fakes.people import (
     temporal,
 )
 from fakes.sequence_house import SequenceHouse
-from fakes.told_market import ACCOUNT, OPENS_AT, SYMBOL, Told
+from fakes.told_market import ACCOUNT, OPENS_AT, SYMBOL, VENUE, Told
 from store_rows import a_prepared
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
@@ -30,10 +30,12 @@ from trading.playbook import first_playbook, revised
 from trading.policy.model import Policy
 from trading.policy.table import changed
 from trading.risk.models import Mode
+from workers.operator import hands
 from workers.operator.hands import lay_hand
 from workers.operator.place import HandRefused
-from workflows.names import Signal, Update
-from workflows.protocol import Defend, GuardState, Hand, HandDone
+from workflows.account_desk import AccountDesk
+from workflows.names import Signal, Update, desk_workflow
+from workflows.protocol import Defend, DeskRequest, GuardState, Hand, HandDone
 
 pytestmark = pytest.mark.temporal
 
@@ -51,6 +53,30 @@ async def test_an_unknown_account_or_symbol_names_the_known_ones(open_house: Ope
     with pytest.raises(HandRefused, match="was never ordered"):
         await lay_hand(place(house), "flatten", ACCOUNT, hand(symbol="XRP/USDT"))
     assert await audited(house, ACCOUNT) == []
+
+
+async def test_where_no_worker_answers_a_halt_waits_and_a_resume_is_refused(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stops the agent is never lost: it is done, once, by the first worker that runs."""
+    monkeypatch.setattr(hands, "ANSWERS_WITHIN_S", 1.0)
+    house = await open_house(Told(coordinated=False, desks=False))
+    desk = await house.client.start_workflow(
+        AccountDesk.run,
+        DeskRequest(realm=house.realm, venue=VENUE, account=ACCOUNT, playbook_hash=house.playbook_hash),
+        id=desk_workflow(house.realm, ACCOUNT),
+        task_queue=f"{house.realm}/nobody",
+    )
+    done = await lay_hand(place(house), "halt", ACCOUNT, hand())
+    assert done.state == "signalled"
+    assert done.accepted
+    told = [
+        event.workflow_execution_signaled_event_attributes.signal_name async for event in desk.fetch_history_events()
+    ]
+    assert [name for name in told if name] == ["halt"]
+    with pytest.raises(HandRefused, match="no worker answered within 1 s"):
+        await lay_hand(place(house), "resume", ACCOUNT, hand("again"))
+    await desk.terminate("the test is over")
 
 
 # -- modes -------------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "exit": ("workers.cli.hands", "Leave one symbol"),
     "resolve": ("workers.cli.hands", "Say what became of an order that is frozen"),
     "adopt": ("workers.cli.hands", "Make an order that another client placed ours"),
-    "live": ("workers.cli.live", "Let an account trade real money, take it back, show who let it"),
+    "live": ("workers.cli.live", "Arm an account for real money, or disarm it"),
     "protections": ("workers.cli.protections", "List what breakers protect, and lift it"),
     "audit": ("workers.cli.hands", "List who did what, when and why"),
     "reconcile": ("workers.cli.reconcile", "Compare the ledger with the venue"),

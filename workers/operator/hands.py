@@ -149,7 +149,8 @@ async def lift_protection(place: Place, lift: Lift) -> HandDone:
 async def updated(
     handle: WorkflowHandle[Any, Any], verb: str, said: Hand | PersonAnswer | Resolution | Lift | Arm
 ) -> HandDone:
-    from temporalio.client import WorkflowUpdateFailedError
+    """The entity's answer. Raises `HandRefused` where it refuses, `TimeoutError` where nobody answers in time."""
+    from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 
     from workflows.protocol import HandDone
 
@@ -157,4 +158,7 @@ async def updated(
         done: HandDone = await handle.execute_update(verb, said, id=said.operation_id or None, result_type=HandDone)
     except WorkflowUpdateFailedError as failed:
         raise HandRefused(str(failed.cause)) from failed
+    except WorkflowUpdateRPCTimeoutOrCancelledError as late:
+        # Into this the SDK turns a cancellation, so the caller's `asyncio.timeout` does not know its own any more.
+        raise TimeoutError(f"{verb} was not answered in time") from late
     return done
