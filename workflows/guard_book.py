@@ -55,4 +55,5 @@ class GuardBook:
             frozen=state.frozen,
             leaving_because=state.leave.reason if state.leave else None,
             refuses_to_sell=state.refused_sales >= REFUSED_SALES,
+            is_market_closed=state.closed_until is not None,
         )

@@ -10,8 +10,9 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from trading.money import ZERO
     from trading.orders.guarding import REFUSED_SALES, STOP_REFUSED
-    from trading.orders.models import Leg, OrderReport, OutcomeClass
-    from trading.orders.wishes import ReduceRequest, nothing_to_reduce
+    from trading.orders.models import Leg, OrderReport, OrderRequest, OutcomeClass
+    from trading.orders.quantise import UnsendableCode
+    from trading.orders.wishes import ReduceRequest, not_reduced
     from workflows.guard_book import GuardBook
     from workflows.names import Signal
     from workflows.protocol import Placed
@@ -41,14 +42,14 @@ class OwnsExits(GuardBook):
         plan = self._state.plan
         if plan is None or self._state.leaving is not None or self._state.frozen is not None:
             return
-        if self._state.refuses_stops:
+        if self._state.refuses_stops or self._is_kept_by_a_closed_market:
             return
         await self._know_the_lot()
         if self._state.is_protected:
             return
         await self._withdraw_stop()
         wanted = self._state.uncovered
-        if wanted == 0 or self._state.frozen is not None:
+        if wanted == 0 or self._state.frozen is not None or self._is_kept_by_a_closed_market:
             return
         state, order = self._state.protecting(self._request, now=self._time.now)
         self._take_state(state)
@@ -63,22 +64,31 @@ class OwnsExits(GuardBook):
             self._set(exit_reason=STOP_REFUSED)
             await self._leave_if_due()
 
+    @property
+    def _is_kept_by_a_closed_market(self) -> bool:
+        return self._state.closed_until is not None and self._state.locking is not None
+
     async def _withdraw_stop(self) -> None:
         """Cancel the stop and take in what it sold meanwhile; afterwards nothing of ours locks the position."""
         while (resting := self._state.locking) is not None:
-            report = await self._venue.cancel(resting.key, f"cancel {resting.leg.value}")
-            self._take_report(resting, report)
-            if not report.is_terminal:
+            if not await self._is_withdrawn(resting, f"cancel {resting.leg.value}"):
                 return
 
     async def _is_free(self, quantity: Decimal) -> bool:
         """Withdraw sales that a person placed as far as `quantity` needs it, and take in what they sold meanwhile."""
         while (resting := self._state.covering) and self._state.uncovered < self._state.tradable_of(quantity):
-            report = await self._venue.cancel(resting[0].key, "cancel a person's sale")
-            self._take_report(resting[0], report)
-            if not report.is_terminal:
+            if not await self._is_withdrawn(resting[0], "cancel a person's sale"):
                 return False
         return True
+
+    async def _is_withdrawn(self, resting: OrderRequest, summary: str) -> bool:
+        """Cancel it and take in what it sold meanwhile; in a closed market it stays, and so does the wish."""
+        report = await self._venue.withdraw(resting.key, summary)
+        if report is None:
+            self._take_state(self._state.waiting_for_the_market(self._time.now))
+            return False
+        self._take_report(resting, report)
+        return report.is_terminal
 
     async def _sell(self, quantity: Decimal, *, leg: Leg, decision: str) -> tuple[OrderReport | None, Decimal]:
         """Sell at market what one order can sell of `quantity`, and say what is left of it for the next.
@@ -112,7 +122,8 @@ class OwnsExits(GuardBook):
         """Tell whoever asked for less what became of the order; nothing left to sell is an answer too."""
         if wish.owner is None:
             return
-        told = report or nothing_to_reduce(wish, now=self._time.now)
+        because = UnsendableCode.NOT_TRADING if self._state.closed_until is not None else "nothing_to_reduce"
+        told = report or not_reduced(wish, because=because, now=self._time.now)
         placed = Placed(account=self._request.account, execution=workflow.info().workflow_id, report=told)
         try:
             await workflow.get_external_workflow_handle(wish.owner).signal(Signal.PLACED, placed)

@@ -74,7 +74,7 @@ class Watching:
         """The market times at which something is to be done without any other news."""
         plan, state = self.state.plan, self.state
         exit_at = plan.exit_at if plan is not None and state.is_watched_in_time else None
-        return [at for at in (exit_at, state.retry_at, state.stop_due) if at is not None]
+        return [at for at in (exit_at, state.retry_at, state.closed_until, state.stop_due) if at is not None]
 
     def awaited(self, until: datetime) -> AwaitMarket:
         """The same for the venue's own watch, where nobody ticks."""

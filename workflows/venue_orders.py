@@ -47,6 +47,12 @@ class VenueOrders:
             ExchangeCalls.cancel_order, key, **at(self._queue, summary, CANCEL_CALL)
         )
 
+    async def withdraw(self, key: OrderKey, summary: str) -> OrderReport | None:
+        """`cancel` where something else can take the order's place; `None`, and it stays, in a closed market."""
+        return await workflow.execute_activity_method(
+            ExchangeCalls.withdraw_order, key, **at(self._queue, summary, CANCEL_CALL)
+        )
+
     async def resolve(self, key: OrderKey, word: Resolution) -> OrderReport:
         """What became of a frozen order after a person's word; frozen still where the venue contradicts it."""
         return await workflow.execute_activity_method(

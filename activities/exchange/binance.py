@@ -122,13 +122,13 @@ class BinanceExchange:
             return await self._market_clock.now()
         return await self._session.venue_now()
 
-    async def rules(self, symbol: str) -> SymbolRules:
+    async def rules(self, symbol: str, *, fresh: bool = False) -> SymbolRules:
         """The symbol's filters, at most an hour old unless the venue is silent. `VenueRefused` for an unknown one.
 
-        Those of a symbol that did not trade, or that an order has failed, are asked for anew.
+        Those of a symbol that did not trade, or that an order has failed, are asked for anew, and so are `fresh` ones.
         """
         cached = self._rules.get(symbol)
-        if cached is not None and cached[1].is_trading and time.monotonic() - cached[0] < RULES_TTL_S:
+        if cached is not None and not fresh and cached[1].is_trading and time.monotonic() - cached[0] < RULES_TTL_S:
             return cached[1]
         try:
             payload = await self._session.ask(

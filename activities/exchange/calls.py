@@ -132,6 +132,12 @@ class ExchangeCalls:
             return await self._following.cancel(key)
 
     @activity.defn
+    async def withdraw_order(self, key: OrderKey) -> OrderReport | None:
+        """Cancel an exit to make room for another one; `None`, and it stays, while its symbol does not trade."""
+        async with venue_call(about_an_order=True):
+            return await self._following.withdraw(key)
+
+    @activity.defn
     async def resolve_order(self, wish: ResolveOrder) -> OrderReport:
         """End a frozen order by a person's word, held against the venue; it stays frozen where they disagree."""
         async with venue_call(about_an_order=True):

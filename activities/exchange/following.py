@@ -90,6 +90,14 @@ class OrderFollowing:
                 )
             await self._pause(ASK_EVERY_S)
 
+    async def withdraw(self, key: OrderKey) -> OrderReport | None:
+        """Cancel an exit that another one is to replace; `None`, and nothing done, while its symbol does not trade.
+
+        In a closed market nothing could take its place, and what is held would open unprotected.
+        """
+        rules = await self._exchange.rules(key.symbol, fresh=True)
+        return await self.cancel(key) if rules.is_trading else None
+
     async def resolve(self, wish: ResolveOrder) -> OrderReport:
         """End a frozen order by a person's word, where the venue does not contradict it; else it stays frozen.
 

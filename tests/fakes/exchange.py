@@ -167,7 +167,7 @@ class FakeExchange:
     async def market_time(self) -> datetime:
         return self.now
 
-    async def rules(self, symbol: str) -> SymbolRules:
+    async def rules(self, symbol: str, *, fresh: bool = False) -> SymbolRules:
         if symbol != RULES.symbol:
             raise VenueRefused(f"no symbol {symbol}", code=-1121)
         return RULES

@@ -50,10 +50,11 @@ QUOTE = Quote(
 @dataclass
 class ModelVenue:
     """`answers` are what it does with new exits, one after the other; `races` what share of an exit has sold when its
-    cancel arrives. Then it is calm."""
+    cancel arrives; `closes` say whether the symbol is closed when it is asked for room. Then it is calm."""
 
     answers: list[str] = field(default_factory=list)
     races: list[Decimal] = field(default_factory=list)
+    closes: list[bool] = field(default_factory=list)
     held: Decimal = Decimal(0)
     orders: dict[str, OrderRequest] = field(default_factory=dict)
     executed: dict[str, Decimal] = field(default_factory=dict)
@@ -110,6 +111,12 @@ class ModelVenue:
         for one in self.family(self.known[name]):
             self._end(one.client_order_id, OrderStatus.CANCELED)
         return self.report(self.known[name])
+
+    async def withdraw(self, key: OrderKey, summary: str) -> OrderReport | None:
+        """A closed market keeps what rests in it."""
+        self.calls += 1
+        is_closed = self.closes.pop(0) if self.closes else False
+        return None if is_closed else await self.cancel(key, summary)
 
     async def quote(self, _summary: str) -> Quote:
         return QUOTE.model_copy(update={"market_time": self.now})

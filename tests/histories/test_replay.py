@@ -70,17 +70,22 @@ CALLS = {
     "execution-refused": ("position_view", "place_order"),
     "guard-flatten": (
         *("quote", "place_order"),
-        *("cancel_order", "place_order", "sync_order", "record_outcome"),
+        *("withdraw_order", "place_order", "sync_order", "record_outcome"),
+    ),
+    "guard-market-closed": (
+        *("quote", "place_order"),
+        *("withdraw_order", "withdraw_order", "withdraw_order"),
+        *("withdraw_order", "place_order", "sync_order", "record_outcome"),
     ),
     "guard-stop": ("quote", "place_order", "sync_order", "record_outcome"),
     "guard-target": (
         *("quote", "place_order"),
-        *("cancel_order", "place_order", "sync_order", "record_outcome"),
+        *("withdraw_order", "place_order", "sync_order", "record_outcome"),
     ),
     "guard-list-target": ("sync_order", "sync_order", "record_outcome"),
     "guard-time-exit": (
         *("quote", "place_order"),
-        *("cancel_order", "place_order", "sync_order", "record_outcome"),
+        *("withdraw_order", "place_order", "sync_order", "record_outcome"),
     ),
 }
 """Each path's calls in order. The two models think side by side: their questions and checks are listed apart."""
@@ -101,6 +106,7 @@ LIMITS = {
     "ask": {"startToCloseTimeout": "7s"},
     "place_order": {"startToCloseTimeout": "150s", "heartbeatTimeout": "2s"},
     "cancel_order": {"startToCloseTimeout": "60s", "heartbeatTimeout": "2s"},
+    "withdraw_order": {"startToCloseTimeout": "60s", "heartbeatTimeout": "2s"},
     "sync_order": {"startToCloseTimeout": "30s", "heartbeatTimeout": "2s"},
     "reconcile": {"startToCloseTimeout": "300s", "heartbeatTimeout": "2s"},
     "value_accounts": {"startToCloseTimeout": "120s", "heartbeatTimeout": "2s"},
@@ -129,7 +135,7 @@ ROOMS = {
     "evolve": "compute",
     "propose": "models",
     "ask": "calls",
-    **dict.fromkeys(("quote", "place_order", "cancel_order", "sync_order"), "exchange-simulated"),
+    **dict.fromkeys(("quote", "place_order", "cancel_order", "withdraw_order", "sync_order"), "exchange-simulated"),
     "reconcile": "exchange-simulated",
     "value_accounts": "exchange-simulated",
     "check_sources": "market",
@@ -257,6 +263,7 @@ def test_fills_are_counted_net_of_commission() -> None:
     ("name", "legs"),
     [
         ("guard-flatten", ["stop", "flatten"]),
+        ("guard-market-closed", ["stop", "flatten"]),
         ("guard-stop", ["stop"]),
         ("guard-target", ["stop", "target"]),
         ("guard-time-exit", ["stop", "exit"]),
@@ -271,7 +278,8 @@ def test_a_guard_protects_first_and_sells_what_it_protected(name: str, legs: lis
     assert [order["revision"] for order in orders] == list(range(len(orders)))
     assert len({order["client_order_id"] for order in orders}) == len(orders)
     if len(orders) > 1:
-        (cancel,) = history.the("cancel_order")
+        *kept, cancel = history.the("withdraw_order")
+        assert all(call.result is None for call in kept), "a closed market keeps the stop"
         assert cancel.given["client_order_id"] == orders[0]["client_order_id"]
     assert (history.result["stop"], history.result["leaving"]) == (None, None)
 

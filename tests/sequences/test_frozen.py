@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from eventually import eventually
+from fakes.closed_market import close_the_market
 from fakes.sequence_house import SequenceHouse
 from fakes.told_market import ACCOUNT, OPENS_AT, SYMBOL, VENUE, Told
 from temporalio.client import WorkflowUpdateFailedError
@@ -18,7 +19,7 @@ from activities.exchange.port import VenueAnswer
 from trading.decision.models import DecisionSummary, Fusion, FusionOutcome
 from trading.orders.answers import Answered
 from trading.orders.models import OrderStatus, OrderType, OutcomeClass
-from trading.orders.wishes import LeaveRequest, Resolution, Verdict
+from trading.orders.wishes import LeaveRequest, ReduceRequest, Resolution, Verdict
 from trading.risk.models import GateAnswer, Permit
 from workers.operator.orders import resolve_order
 from workers.operator.place import HandRefused, Place
@@ -47,32 +48,12 @@ def forbid_sales(house: SequenceHouse) -> Callable[[], None]:
     return allow
 
 
-def close_the_market(house: SequenceHouse) -> Callable[[], None]:
-    """The symbol is in BREAK: the venue takes cancels and no order."""
-    session = house.exchange._session
-    act, ask = session.act, session.ask
-
-    async def closed(method: str, path: str, fields: Any, **options: Any) -> Reply:
-        if method == "POST":
-            return Reply(answered=Answered(http_status=400, code=-1013, message="Market is closed."))
-        return await act(method, path, fields, **options)
-
-    async def says(method: str, path: str, fields: Any, **options: Any) -> Any:
-        payload = await ask(method, path, fields, **options)
-        if path.endswith("exchangeInfo"):
-            payload["symbols"] = [row | {"status": "BREAK"} for row in payload["symbols"]]
-        return payload
-
-    session.act, session.ask = closed, says
-
-    def open_it() -> None:
-        session.act, session.ask = act, ask
-
-    return open_it
-
-
 async def stops(house: SequenceHouse) -> list[Any]:
     return [o for o in await house.exchange.open_orders(ACCOUNT, SYMBOL) if o.type is OrderType.STOP_LOSS]
+
+
+async def waits_for_the_market(house: SequenceHouse) -> bool:
+    return (await house.guard_state()).closed_until is not None
 
 
 async def gave_up(house: SequenceHouse) -> bool:
@@ -96,10 +77,10 @@ async def test_a_firewall_s_minute_leaves_no_position_naked(open_house: OpenHous
 async def test_what_could_not_be_sold_in_a_closed_market_is_protected_a_minute_after_it_opens(
     open_house: OpenHouse,
 ) -> None:
-    """The stop had to go before the sale; however long the break, the next try is never further away than a minute."""
+    """It closed between the look and the sale; however long the break, the next try is never a minute away."""
     house = await open_house()
     await house.bought()
-    open_it = close_the_market(house)
+    open_it = close_the_market(house, told_late=1)
     await house.guard().signal(Signal.LEAVE, LeaveRequest(operation_id="x", who="me", reason="out"))
     await eventually(lambda: gave_up(house), what="the guard rests after three refused sales and a refused stop")
     await house.settle(house.guard().id)
@@ -109,6 +90,41 @@ async def test_what_could_not_be_sold_in_a_closed_market_is_protected_a_minute_a
     await house.play(OPENS_AT + 12 * MINUTE)
     assert len(await stops(house)) == 1, "rests do not grow with the break"
     assert (await house.guard_state()).is_protected
+
+
+async def test_a_stop_stays_while_nothing_could_take_its_place(open_house: OpenHouse) -> None:
+    """A person wants out while the symbol is in BREAK: the stop is not withdrawn, and the wish waits for the market."""
+    house = await open_house()
+    await house.bought()
+    (before,) = await stops(house)
+    open_it = close_the_market(house)
+    await house.guard().signal(Signal.LEAVE, LeaveRequest(operation_id="x", who="me", reason="out"))
+    await eventually(lambda: waits_for_the_market(house), what="the guard has seen that the market is closed")
+    await house.settle(house.guard().id)
+    await house.play(OPENS_AT + 10 * MINUTE)
+    assert [stop.client_order_id for stop in await stops(house)] == [before.client_order_id]
+    state = await house.guard_state()
+    assert (state.is_protected, state.refused_sales) == (True, 0)
+    assert state.leave is not None, "the wish is kept"
+    open_it()
+    await house.play(OPENS_AT + 12 * MINUTE)
+    assert await stops(house) == []
+    assert (await house.exchange.account(ACCOUNT)).balance("BTC").total < Decimal("0.0001")
+
+
+async def test_less_is_not_sold_in_a_closed_market_and_who_asked_is_told(open_house: OpenHouse) -> None:
+    house = await open_house()
+    await house.bought()
+    (before,) = await stops(house)
+    close_the_market(house)
+    wish = ReduceRequest(
+        request_id="less", decision_id="d", quantity=Decimal("0.001"), owner=house.coordinator_id, reason="decision"
+    )
+    await house.guard().signal(Signal.REDUCE, wish)
+    await eventually(lambda: waits_for_the_market(house), what="the guard has seen that the market is closed")
+    assert [stop.client_order_id for stop in await stops(house)] == [before.client_order_id]
+    told = (await house.placed(2))[-1].report
+    assert (told.status, told.reason) == (OrderStatus.REFUSED, "not_trading")
 
 
 async def test_a_person_s_leave_is_heard_by_a_frozen_guard(open_house: OpenHouse) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -78,11 +78,18 @@ def list_entry(number: int, quantity: Decimal) -> OrderRequest:
 class Scene:
     """A guard at a venue, from before its first entry fills. With `lists` the venue takes order lists."""
 
-    def __init__(self, answers: Iterable[str], *, lists: bool = False, races: Iterable[Decimal] = ()) -> None:
+    def __init__(
+        self,
+        answers: Iterable[str],
+        *,
+        lists: bool = False,
+        races: Iterable[Decimal] = (),
+        closes: Iterable[bool] = (),
+    ) -> None:
         self.lists = lists
         state = GuardState(opening=Decimal(0), lot=LOT, as_of=NOON).expecting(expected("e1", lists=lists))
         self.guard = self._guard(state)
-        self.venue = ModelVenue(answers=list(answers), races=list(races))
+        self.venue = ModelVenue(answers=list(answers), races=list(races), closes=list(closes))
         self.guard.of_venue(self.venue)
         self.is_filled = False
         self.entries = 0
@@ -175,7 +182,8 @@ class Scene:
         assert state.position == position_of("a", "BTC/USDT", venue.fills).quantity, "and so does the ledger"
         assert venue.locked <= venue.held
         waits_for_a_person = state.frozen is not None
-        is_tried_again = state.retry_at is not None and state.retry_at <= venue.now + LONGEST_REST
+        tries = [at for at in (state.retry_at, state.closed_until) if at is not None]
+        is_tried_again = min(tries, default=datetime.max.replace(tzinfo=UTC)) <= venue.now + LONGEST_REST
         assert self.is_covered or waits_for_a_person or is_tried_again, state
         if state.is_finished:
             assert not venue.orders, "a guard that ends leaves nothing at the venue"
@@ -199,6 +207,7 @@ ANSWERS = st.lists(st.sampled_from(["takes", "takes half", "refuses", "is silent
     1, 12
 ).map(lambda times: ["refuses"] * times)
 RACES = st.lists(st.sampled_from([Decimal(0), Decimal("0.3"), Decimal(1)]), max_size=6)
+CLOSES = st.lists(st.booleans(), max_size=6)
 LIVES = st.one_of(
     st.tuples(st.just(False), st.lists(st.tuples(ACTS, SHARES), min_size=1, max_size=12)),
     st.tuples(st.just(True), st.lists(st.tuples(LIST_ACTS, SHARES), min_size=1, max_size=12)),
@@ -206,12 +215,12 @@ LIVES = st.one_of(
 
 
 @settings(max_examples=200, deadline=None)
-@given(life=LIVES, answers=ANSWERS, races=RACES)
+@given(life=LIVES, answers=ANSWERS, races=RACES, closes=CLOSES)
 def test_what_is_filled_is_protected_or_leaving_or_tried_again(
-    life: tuple[bool, list[tuple[str, Decimal]]], answers: list[str], races: list[Decimal]
+    life: tuple[bool, list[tuple[str, Decimal]]], answers: list[str], races: list[Decimal], closes: list[bool]
 ) -> None:
     lists, acts = life
-    scene = Scene(answers, lists=lists, races=races)
+    scene = Scene(answers, lists=lists, races=races, closes=closes)
     for act, share in acts:
         state = scene.play(act, share)
         event(f"lists {lists}, superseded {bool(state.superseded)}, target {state.target is not None}")
@@ -219,16 +228,17 @@ def test_what_is_filled_is_protected_or_leaving_or_tried_again(
 
 
 @settings(max_examples=100, deadline=None)
-@given(life=LIVES, answers=ANSWERS, races=RACES)
+@given(life=LIVES, answers=ANSWERS, races=RACES, closes=CLOSES)
 def test_once_the_venue_is_calm_nothing_stays_uncovered_longer_than_the_longest_rest(
-    life: tuple[bool, list[tuple[str, Decimal]]], answers: list[str], races: list[Decimal]
+    life: tuple[bool, list[tuple[str, Decimal]]], answers: list[str], races: list[Decimal], closes: list[bool]
 ) -> None:
     lists, acts = life
-    scene = Scene(answers, lists=lists, races=races)
+    scene = Scene(answers, lists=lists, races=races, closes=closes)
     for act, share in acts:
         scene.play(act, share)
     scene.venue.answers.clear()
     scene.venue.races.clear()
+    scene.venue.closes.clear()
     for _ in range(2):
         scene.play("speaks", Decimal(1))
         state = scene.play("an hour", Decimal(1))

@@ -62,6 +62,7 @@ def guard_story(
     frozen: str | None,
     leaving_because: str | None = None,
     refuses_to_sell: bool = False,
+    is_market_closed: bool = False,
 ) -> str:
     """A position and what protects it."""
     lines = [f"**position** {plain(position)}"]
@@ -70,6 +71,8 @@ def guard_story(
         lines.append(f"target: {plain(target)}")
     if leaving_because:
         lines.append(f"**A person wants out: {leaving_because}.**")
+    if is_market_closed:
+        lines.append("The symbol does not trade: its orders stay as they are until it does.")
     if refuses_to_sell:
         lines.append("**The venue refuses to sell. The stop stands; a person has to look.**")
     if frozen:

@@ -27,7 +27,8 @@ class GuardRecord(Contract):
     has followed the price, `first_target_of` the entry whose first target was sold, `stop_due` the time at which a
     triggered stop with a limit must be done. `superseded` are exits that came to the venue with an earlier entry: they
     lock what the one exit for all that is held needs, and are withdrawn for it. `covering` are sales that a person
-    placed at the venue and had adopted: while they rest the stop is for what they leave.
+    placed at the venue and had adopted: while they rest the stop is for what they leave. Until `closed_until` the exits
+    at the venue stay as they are: its market was closed when they were to make room for others.
     """
 
     opening: Decimal | None = None
@@ -57,6 +58,7 @@ class GuardRecord(Contract):
     retry_at: Utc | None = None
     rests: int = 0
     refuses_stops: bool = False
+    closed_until: Utc | None = None
 
     @property
     def position(self) -> Decimal:

@@ -40,14 +40,16 @@ class GuardState(PriceFollowing):
 
     @property
     def is_watched_in_time(self) -> bool:
-        """Whether target and time can end the position: it is held, and no sale is on its way or refused."""
-        is_free = self.leaving is None and self.refused_sales < REFUSED_SALES
+        """Whether target and time can end the position: it is held, and no sale is on its way, refused or waiting."""
+        is_free = self.leaving is None and self.refused_sales < REFUSED_SALES and self.closed_until is None
         return self.plan is not None and is_free and self.tradable > 0
 
     def reason_to_leave(self, *, now: datetime | None, target_crossed: bool) -> tuple[str, Leg] | None:
         """Why the whole position should be sold now, and as which leg; `None` where it should not, or cannot be."""
         plan = self.plan
         if plan is None or self.frozen is not None or self.refused_sales >= REFUSED_SALES:
+            return None
+        if self.closed_until is not None:
             return None
         if self.leave is not None:
             return self.leave.reason, Leg.FLATTEN
@@ -171,7 +173,7 @@ class GuardState(PriceFollowing):
 
     def asked_to_leave(self, wish: LeaveRequest) -> Self:
         """A person wants out: sales that the venue refused before are tried again."""
-        return self._with(leave=wish, refused_sales=0, retry_at=None, refuses_stops=False)
+        return self._with(leave=wish, refused_sales=0, retry_at=None, refuses_stops=False, closed_until=None)
 
     def rested(self) -> Self:
         """Drop a wish that is fulfilled or that the venue will not fulfil, and a withdrawal whose entries ended."""
@@ -233,8 +235,14 @@ class GuardState(PriceFollowing):
         """The venue took neither a sale nor the stop: nothing more is tried before `retry_at`."""
         return self._with(refuses_stops=True)
 
+    def waiting_for_the_market(self, now: datetime) -> Self:
+        """What was to take the place of an exit waits until the symbol trades; the exit protects meanwhile."""
+        return self._with(closed_until=now + FIRST_REST)
+
     def woken(self, now: datetime | None) -> Self:
         """What the venue refused is tried again once its rest is over: the stop first, and by the filters of then."""
+        if self.closed_until is not None and now is not None and now >= self.closed_until:
+            return self._with(closed_until=None).woken(now)
         if self.retry_at is None or now is None or now < self.retry_at:
             return self
         reason = None if self.exit_reason == STOP_REFUSED else self.exit_reason

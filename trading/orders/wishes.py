@@ -98,14 +98,14 @@ class Resolution(Contract):
     reason: str
 
 
-def nothing_to_reduce(wish: ReduceRequest, *, now: datetime) -> OrderReport:
-    """The answer to a wish for less where there was nothing to sell."""
+def not_reduced(wish: ReduceRequest, *, because: str, now: datetime) -> OrderReport:
+    """The answer to a wish for less where no order was made of it."""
     return OrderReport(
         client_order_id=wish.request_id,
         status=OrderStatus.REFUSED,
         outcome=OutcomeClass.REFUSED,
         side=Side.SELL,
         leg=Leg.EXIT,
-        reason="nothing_to_reduce",
+        reason=because,
         observed_at=now,
     )
