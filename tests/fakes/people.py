@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from trading.policy.model import Policy
 from trading.policy.table import changed
 from trading.risk.models import Mode
 from workers.operator.place import Place
+from workers.stack.home import Home, StackState
 from workers.stack.temporal_server import find_temporal
 from workflows.account_desk import AccountDesk
 from workflows.names import TASK_TIMEOUT, QueueRole, Update, decision_workflow
@@ -118,3 +120,12 @@ def hand(name: str = "op-1", **fields: Any) -> Hand:
 async def venue_count(house: SequenceHouse) -> int:
     """What was sent to the venue: a list of entry and exits is one request."""
     return len({one.order_list_id or one.venue_order_id for one in await house.exchange.orders(ACCOUNT, SYMBOL)})
+
+
+def attached(house: SequenceHouse, home: Path) -> Path:
+    """The folder of a test's house as the home of a stack that runs, for `perennial` in a process of its own."""
+    target = house.client.service_client.config.target_host
+    Home(home).publish(
+        StackState(realm=house.realm, profile="simulated", namespace=house.client.namespace, temporal_address=target)
+    )
+    return home

@@ -14,12 +14,10 @@ from pathlib import Path
 import pytest
 from command_line import perennial
 from eventually import eventually
-from fakes.people import audited, decision_that_asks, ended, proposal_of, temporal
+from fakes.people import attached, audited, decision_that_asks, ended, proposal_of, temporal
 from fakes.sequence_house import SequenceHouse
 from fakes.told_market import ACCOUNT, SYMBOL
 from temporalio.api.sdk.v1 import WorkflowMetadata
-
-from workers.stack.home import Home, StackState
 
 pytestmark = pytest.mark.temporal
 
@@ -43,15 +41,6 @@ ANSWERS = [
     ("reject", (), {}, "rejected_by_person", "reject"),
     ("modify", ("--size", "0.02"), {"size_fraction": "0.02"}, "opened", "modify size_fraction=0.02"),
 ]
-
-
-def attached(house: SequenceHouse, home: Path) -> Path:
-    """The folder of a test's house as the home of a stack that runs, for `perennial` in a process of its own."""
-    target = house.client.service_client.config.target_host
-    Home(home).publish(
-        StackState(realm=house.realm, profile="simulated", namespace=house.client.namespace, temporal_address=target)
-    )
-    return home
 
 
 async def typed(home: Path, *words: str) -> None:

@@ -10,21 +10,20 @@ from typing import Any
 import pytest
 from eventually import eventually
 from fakes.closed_market import close_the_market
+from fakes.frozen_entry import another_order, frozen_entry, is_resolved
 from fakes.sequence_house import SequenceHouse
 from fakes.told_market import ACCOUNT, OPENS_AT, SYMBOL, VENUE, Told
 from temporalio.client import WorkflowUpdateFailedError
 
 from activities.exchange.binance_session import Reply
-from activities.exchange.port import VenueAnswer
 from trading.decision.models import DecisionSummary, Fusion, FusionOutcome
 from trading.orders.answers import Answered
-from trading.orders.models import OrderStatus, OrderType, OutcomeClass
+from trading.orders.models import OrderStatus, OrderType
 from trading.orders.wishes import LeaveRequest, ReduceRequest, Resolution, Verdict
 from trading.risk.models import GateAnswer, Permit
 from workers.operator.orders import resolve_order
 from workers.operator.place import HandRefused, Place
 from workflows.names import Signal, Update
-from workflows.order_execution import OrderExecution
 from workflows.protocol import HandDone
 
 pytestmark = pytest.mark.temporal
@@ -156,33 +155,6 @@ async def test_a_person_says_what_became_of_a_frozen_entry(open_house: OpenHouse
     assert (entry.what, entry.who, entry.reason) == ("resolve filled", "me", "it is in the order history")
 
 
-def another_order(find: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    async def found_otherwise(key: Any) -> Any:
-        found = await find(key)
-        return found and found.model_copy(update={"quantity": found.quantity * 2})
-
-    return found_otherwise
-
-
-async def frozen_entry(house: SequenceHouse) -> tuple[Any, str]:
-    """An entry that filled at the venue, whose reply was lost, and which looked like another's when it was found."""
-    find, send = house.exchange.find, house.exchange.send
-
-    async def reply_lost(prepared: Any, *, protective: bool) -> Any:
-        await send(prepared, protective=protective)
-        return VenueAnswer(outcome=OutcomeClass.UNKNOWN, message="reset")
-
-    house.exchange.find, house.exchange.send = another_order(find), reply_lost  # type: ignore[method-assign]
-    permit = await house.permit()
-    handle = await house.execute(permit, house.entry(permit))
-    (placed,) = await house.placed()
-    assert placed.report.status is OrderStatus.FROZEN
-    house.exchange.find, house.exchange.send = find, send  # type: ignore[method-assign]
-    name = placed.report.client_order_id
-    await eventually(lambda: knows_frozen(house, name), what="the guard hears of it")
-    return handle, name
-
-
 async def test_the_word_is_taken_as_a_signal_too_but_not_without_a_name(open_house: OpenHouse) -> None:
     house = await open_house()
     handle, name = await frozen_entry(house)
@@ -229,12 +201,3 @@ async def kept_on_record(house: SequenceHouse, permit: Permit) -> None:
     await house.store.record_gate(head, GateAnswer(request_id="wish", permit=mine), account=ACCOUNT)
     fusion = Fusion(outcome=FusionOutcome.OPEN, stop_price=Decimal(6790), target_price=Decimal(7430))
     await house.store.finish_decision(DecisionSummary(head=head, fusion=fusion))
-
-
-async def knows_frozen(house: SequenceHouse, name: str) -> bool:
-    return (await house.guard_state()).is_frozen(name)
-
-
-async def is_resolved(handle: Any) -> bool:
-    report = await handle.query(OrderExecution.report)
-    return report is not None and report.status is not OrderStatus.FROZEN
