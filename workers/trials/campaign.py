@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from workflows.protocol import CampaignRequest, CampaignResult
 
 CAPITAL_USD = Decimal(1_000_000)
-POLL_S = 1.0
+POLL_S = 3.0
+POLL_FOR_STRIKES_S = 1.0
+"""A look takes a query, and the campaign's worker answers it: once a second only where the answer says whom to hit."""
+
 WORKER_ROLES = ("decisions,calls", "decisions,calls", "models,market,compute,exchange")
 """What thinks does not wait for what a workflow computes, nor one decision for another: each step is a tenth faster."""
 
@@ -181,14 +184,18 @@ async def _run(
         running=functools.partial(types_that_run, running.client, spec.kills_during),
     )
     result, waiting = asyncio.create_task(ended(handle)), asyncio.create_task(ambush.wait())
+    poll_s = POLL_FOR_STRIKES_S if strikes or spec.kills_during else POLL_S
+    before = None
     try:
         while not result.done():
-            await asyncio.wait([result], timeout=POLL_S)
+            await asyncio.wait([result], timeout=poll_s)
             cpu.look(running.stack.pids)
             if failure := running.stack.first_failure():
                 raise RuntimeError(failure)
-            await raise_for_failures(running.client)
             seen = await progress_of(handle)
+            if seen == before:
+                await raise_for_failures(running.client)
+            before = seen
             if seen is None or result.done():
                 continue
             progress(seen.fraction, f"{seen.now:%Y-%m-%d %H:%M} {seen.decisions} decisions")
