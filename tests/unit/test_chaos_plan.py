@@ -205,6 +205,14 @@ def test_an_entry_is_unprotected_from_its_fill_to_what_answers_it(
     assert records.unprotected_s() == seconds
 
 
+def test_an_entry_whose_wait_met_an_outage_is_left_out() -> None:
+    rows = ((0, order("e", 1)), (1500, order("s", 2, **STOP)))
+    records = VenueRecords(rows, ((1000, fill(1)),))
+    assert records.unprotected_s(outages_ms=[(1600, 1700), (0, 900)]) == [0.5], "before and after"
+    for outage in ((1100, 1200), (900, 1000), (1500, 9000), (0, 9000)):
+        assert records.unprotected_s(outages_ms=[outage]) == []
+
+
 def test_the_venue_keeps_when_a_row_was_first_written(tmp_path: Path) -> None:
     path = tmp_path / "exchange.sqlite"
     Store(str(path)).close()

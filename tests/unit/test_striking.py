@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+import time
 from decimal import Decimal
 from typing import cast
+
+import pytest
 
 from workers.stack.kept import PartError
 from workers.stack.stack import Stack
@@ -31,8 +35,8 @@ class FakeStack:
         return 1
 
 
-def striking(stack: FakeStack, *, freeze_s: float | None = None, pick: float = 0.0) -> Striking:
-    strike = Strike(at=Decimal(0), wait_s=0, target="worker", freeze_s=freeze_s, alone=False, pick=pick)
+def striking(stack: FakeStack, *, freeze_s: float | None = None, pick: float = 0.0, target: str = "worker") -> Striking:
+    strike = Strike(at=Decimal(0), wait_s=0, target=target, freeze_s=freeze_s, alone=False, pick=pick)
 
     async def alive() -> None:
         return None
@@ -65,3 +69,15 @@ async def test_what_was_frozen_is_woken() -> None:
     assert await blows.up_to(Decimal(1)) == ["worker-1 and worker-2 frozen for 0 s"]
     asked = [(name, number) for number in (signal.SIGSTOP, signal.SIGCONT) for name in WORKERS]
     assert (blows.freezes, stack.heard) == (1, asked)
+
+
+@pytest.mark.parametrize("freeze_s", [None, 0], ids=["killed", "frozen"])
+@pytest.mark.parametrize(("target", "count"), [("exchange", 1), ("worker", 0)])
+async def test_an_outage_is_of_a_part_other_than_a_worker(target: str, count: int, freeze_s: float | None) -> None:
+    blows = striking(FakeStack(), freeze_s=freeze_s, target=target)
+    before = int(time.time() * 1000)
+    await blows.up_to(Decimal(1))
+    await asyncio.sleep(0)  # lets the watch over the run begin
+    await blows.end()
+    assert len(blows.outages_ms) == count, "one that lasts at the end ends with the run"
+    assert all(before <= began <= over for began, over in blows.outages_ms)

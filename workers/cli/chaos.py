@@ -135,7 +135,7 @@ def _over(data: list[str], start: str, end: str) -> CampaignSpec:
 
 def _readable(tally: Tally) -> str:
     s = tally.summary()
-    unprotected, resume = s["unprotected_s"], s["resume_s"]
+    unprotected, while_up, resume = s["unprotected_s"], s["unprotected_while_up_s"], s["resume_s"]
     return "\n".join(
         (
             f"{s['rounds']} rounds, {s['kills']} kills, {s['freezes']} freezes, {s['lost_replies']} lost replies, "
@@ -143,7 +143,8 @@ def _readable(tally: Tally) -> str:
             f"{s['intended_orders']} intended orders, {s['venue_orders']} at the venue: {s['duplicates']} duplicates, "
             f"{s['orphans']} orphans, {s['lost']} lost, {s['differences']} differences, {s['frozen']} frozen",
             f"unprotected after an entry's fill: p50 {unprotected['p50']} s, p99 {unprotected['p99']} s, "
-            f"max {unprotected['max']} s",
+            f"max {unprotected['max']} s; where only workers were hit meanwhile: p99 {while_up['p99']} s, "
+            f"max {while_up['max']} s",
             f"moving on after a kill: p50 {resume['p50']} s, p99 {resume['p99']} s, max {resume['max']} s",
         )
     )

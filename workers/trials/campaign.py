@@ -18,7 +18,7 @@ from workers.stack.house import VENUE, House, HouseSpec, MarketSource, house
 from workers.trials.cpu import CpuTimes
 from workers.trials.knowledge import knows_period
 from workers.trials.observing import ended, progress_of, raise_for_failures, types_that_run
-from workers.trials.striking import WORKER, Ambush, Striking, plan
+from workers.trials.striking import WORKER, Ambush, Outage, Striking, plan
 
 if TYPE_CHECKING:
     from workflows.protocol import CampaignRequest, CampaignResult
@@ -97,6 +97,8 @@ class CampaignOutcome:
     digest: str = ""
     resume_s: tuple[float, ...] = ()
     """After each kill, the seconds until the campaign moved on."""
+    outages_ms: tuple[Outage, ...] = ()
+    """When a part other than a worker was down or frozen, in wall-clock milliseconds."""
 
 
 Inspect = Callable[[House, str], Awaitable[None]]
@@ -279,7 +281,13 @@ async def _concluded(running: House, spec: CampaignSpec, realm: str, ran: Ran) -
         "realm": realm,
         "digest": digest,
     }
-    return CampaignOutcome(summary=summary, differences=differences, digest=digest, resume_s=tuple(ran.struck.resume_s))
+    return CampaignOutcome(
+        summary=summary,
+        differences=differences,
+        digest=digest,
+        resume_s=tuple(ran.struck.resume_s),
+        outages_ms=tuple(ran.struck.outages_ms),
+    )
 
 
 async def buy_and_hold_usd(venue_url: str, spec: CampaignSpec) -> Decimal:

@@ -71,6 +71,7 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
     differences: list[dict[str, Any]] = field(default_factory=list)
     unprotected_s: list[float] = field(default_factory=list)
+    unprotected_while_up_s: list[float] = field(default_factory=list)
     resume_s: list[float] = field(default_factory=list)
 
     @property
@@ -98,6 +99,7 @@ class Tally:
         return {
             **{name: self.counts[name] for name in names},
             "unprotected_s": percentiles(self.unprotected_s),
+            "unprotected_while_up_s": percentiles(self.unprotected_while_up_s),
             "resume_s": percentiles(self.resume_s),
         }
 
@@ -209,6 +211,7 @@ async def _run_round(
     tally.counts["rounds"] += 1
     tally.differences += outcome.differences
     tally.unprotected_s += venue.unprotected_s()
+    tally.unprotected_while_up_s += venue.unprotected_s(outages_ms=outcome.outages_ms)
     tally.resume_s += outcome.resume_s
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,6 +16,8 @@ from workers.stack.stack import Stack
 
 WORKER, EXCHANGE, TEMPORAL, DATABASE = "worker", "exchange", "temporal", "database"
 """Targets, named as their parts are; of workers a stack may have several."""
+
+Outage = tuple[int, int]
 
 SPREAD_S = 1.0
 """A strike falls somewhere within this time after its share of the run was seen to be done."""
@@ -125,7 +128,8 @@ class Striking:
     """Carries a plan out on a stack; counts what was done. Only ever hits parts that this stack started.
 
     `alive` tells how far the run is, or `None` while nobody answers: after each kill, `resume_s` gets the seconds until
-    the run has moved on.
+    the run has moved on. `outages_ms` are the wall-clock milliseconds, first and last, in which a part other than a
+    worker was down or frozen: of a kill until the run has moved on.
     """
 
     def __init__(
@@ -145,6 +149,7 @@ class Striking:
         self.kills = 0
         self.freezes = 0
         self.resume_s: list[float] = []
+        self.outages_ms: list[Outage] = []
 
     async def up_to(self, fraction: Decimal) -> list[str]:
         """Do what is due by `fraction` and say what it was; a part that is just being started is hit the next time."""
@@ -190,16 +195,26 @@ class Striking:
         if not hit:
             return hit
         self.kills += 1
-        task = asyncio.create_task(self._measure(before, time.monotonic()))
+        is_outage = not set(hit) <= set(self._workers)
+        task = asyncio.create_task(self._measure(before, time.monotonic(), is_outage=is_outage))
         self._recovery = task if alone else None
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)
         return hit
 
-    async def _measure(self, before: object | None, killed_at: float) -> None:
-        while (now := await self._alive()) is None or now == before:  # noqa: ASYNC110  the run sets no event
-            await asyncio.sleep(RESUME_POLL_S)
+    async def _measure(self, before: object | None, killed_at: float, *, is_outage: bool) -> None:
+        with self._outage() if is_outage else contextlib.nullcontext():
+            while (now := await self._alive()) is None or now == before:  # noqa: ASYNC110  the run sets no event
+                await asyncio.sleep(RESUME_POLL_S)
         self.resume_s.append(time.monotonic() - killed_at)
+
+    @contextlib.contextmanager
+    def _outage(self) -> Iterator[None]:
+        began = time.time()
+        try:
+            yield
+        finally:
+            self.outages_ms.append((int(began * 1000), int(time.time() * 1000)))
 
     async def _freeze(self, names: Sequence[str], for_s: float) -> tuple[str, ...]:
         hit = _hit(self._stack, names, signal.SIGSTOP)
@@ -207,7 +222,8 @@ class Striking:
             return hit
         self.freezes += 1
         try:
-            await asyncio.sleep(for_s)
+            with contextlib.nullcontext() if set(hit) <= set(self._workers) else self._outage():
+                await asyncio.sleep(for_s)
         finally:
             _hit(self._stack, hit, signal.SIGCONT)
         return hit

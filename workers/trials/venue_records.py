@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,11 @@ class VenueRecords:
     def client_ids(self) -> list[str]:
         return [order["client_id"] for _, order in self.orders]
 
-    def unprotected_s(self) -> list[float]:
+    def unprotected_s(self, *, outages_ms: Sequence[tuple[int, int]] = ()) -> list[float]:
         """For each entry that filled: wall seconds from its first fill to the stop, or to the sale, that answers it.
 
         A stop that the venue had before the fill (a pending leg of an order list) makes it zero. An entry that nothing
-        answers is an error of the run: it counts until its last row.
+        answers is an error of the run: it counts until its last row. One whose wait met an outage is left out.
         """
         buys = {order["order_id"] for _, order in self.orders if order["side"] == "BUY"}
         first_fill: dict[int, tuple[int, str, str]] = {}
@@ -36,11 +37,17 @@ class VenueRecords:
                 first_fill[trade["order_id"]] = (at, trade["account"], trade["symbol"])
         ended = max((at for at, _ in (*self.orders, *self.trades)), default=0)
         answers = self._answers()
-        return [
-            (min((at for at in answers[account, symbol] if at >= filled), default=ended) - filled) / 1000
-            if order not in self._listed
-            else 0.0
+        listed = self._listed
+        waits = [
+            (filled, filled)
+            if order in listed
+            else (filled, min((at for at in answers[account, symbol] if at >= filled), default=ended))
             for order, (filled, account, symbol) in first_fill.items()
+        ]
+        return [
+            (until - since) / 1000
+            for since, until in waits
+            if not any(began <= until and since <= over for began, over in outages_ms)
         ]
 
     @property
