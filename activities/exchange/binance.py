@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -48,6 +49,7 @@ RULES_TTL_S = 3600.0
 PAGE = 1000
 _ORDER = "/api/v3/order"
 _BOOKS = "/api/v3/ticker/bookTicker"
+_REAL = (".binance.com", ".binance.vision", ".binance.us")
 
 
 def _on_grid(order: OrderRequest, rules: SymbolRules, reference_price: Decimal | None) -> Quantised:
@@ -55,6 +57,14 @@ def _on_grid(order: OrderRequest, rules: SymbolRules, reference_price: Decimal |
     if isinstance(cut, Unsendable):
         raise VenueRefused(f"{cut.code}: {cut.message}")
     return cut
+
+
+def _check_host(base_url: str, hosts: frozenset[str], *, venue: str) -> None:
+    host = (urlsplit(base_url).hostname or "").rstrip(".")
+    if hosts and host not in hosts:
+        raise RealmRefused(f"venue {venue} refuses {host}: allowed are {', '.join(sorted(hosts))}")
+    if not hosts and host.endswith(_REAL):
+        raise RealmRefused(f"venue {venue} refuses {host}, a host of a real venue")
 
 
 class ReadsMarketTime(Protocol):
@@ -66,6 +76,7 @@ class BinanceExchange:
 
     `market_clock` is given for a simulated venue, whose market time is not its wall time. After an answer of 401, 403,
     451 or -2015 entries are refused here, unsent, until a signed question is answered again; protection still tries.
+    `hosts` are those of a real venue: no other is ever spoken to (`RealmRefused`), and without them none of Binance's.
     """
 
     def __init__(
@@ -75,6 +86,7 @@ class BinanceExchange:
         venue: str,
         base_url: str,
         credentials: CredentialSource,
+        hosts: frozenset[str] = frozenset(),
         market_clock: ReadsMarketTime | None = None,
         receive_window_s: Decimal = RECEIVE_WINDOW_S,
         engine_timeout_s: Decimal = ENGINE_TIMEOUT_S,
@@ -84,6 +96,7 @@ class BinanceExchange:
     ) -> None:
         if not 0 < receive_window_s <= RECEIVE_WINDOW_S:
             raise ValueError(f"receive_window_s {receive_window_s} must be above 0 and at most {RECEIVE_WINDOW_S}")
+        _check_host(base_url, hosts, venue=venue)
         self.realm = realm
         self.venue = venue
         self._session = BinanceSession(

@@ -16,7 +16,7 @@ from fakes.exchange import a_stop, an_order
 
 from activities.exchange.binance import BinanceExchange
 from activities.exchange.binance_session import Credential
-from activities.exchange.port import VenueAnswer, VenueRefused, VenueUnavailable
+from activities.exchange.port import RealmRefused, VenueAnswer, VenueRefused, VenueUnavailable
 from trading.orders.models import OrderRequest, OrderStatus, OrderType, OutcomeClass, Side, TimeInForce
 
 VENUE_MS = 1_583_999_999_000
@@ -103,9 +103,8 @@ class Wire:
         return BinanceExchange(
             realm="paper",
             venue="sim",
-            base_url="https://venue.test",
             transport=httpx.MockTransport(self),
-            **(given | options),
+            **({"base_url": "https://venue.test"} | given | options),
         )
 
 
@@ -338,3 +337,16 @@ async def test_a_sell_s_bounds_are_not_a_buy_s() -> None:
     assert (await adapter.prepare(far)).price == Decimal(14_000)
     with pytest.raises(VenueRefused, match="price_out_of_bounds"):
         await adapter.prepare(far.model_copy(update={"side": Side.BUY}))
+
+
+@pytest.mark.parametrize("host", ["api.binance.com", "testnet.binance.vision", "API.BINANCE.COM."])
+def test_a_venue_without_hosts_of_its_own_never_speaks_to_a_real_one(host: str) -> None:
+    with pytest.raises(RealmRefused, match="a host of a real venue"):
+        Wire().adapter(base_url=f"https://{host}")
+
+
+def test_a_real_venue_speaks_to_its_own_hosts_only() -> None:
+    testnet = frozenset({"testnet.binance.vision"})
+    with pytest.raises(RealmRefused, match=r"refuses api\.binance\.com: allowed are testnet\.binance\.vision"):
+        Wire().adapter(base_url="https://api.binance.com", hosts=testnet)
+    assert Wire().adapter(base_url="https://testnet.binance.vision", hosts=testnet).venue == "sim"

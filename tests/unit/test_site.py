@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
+from activities.exchange.port import RealmRefused
 from config.markets import VENUES, Profile
 from config.settings import Settings
 from workers.runtime.starting import site_of
+from workers.runtime.wiring import open_exchange
 from workflows.names import QueueRole
 
 SIMULATOR = "http://127.0.0.1:9999"
@@ -46,6 +50,18 @@ def test_a_real_profile_refuses_a_simulator_s_address(profile: Profile, monkeypa
 def test_a_trial_runs_on_the_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     site = site_of(settings(Profile.SIMULATED, monkeypatch), roles=ROLES, realm="replay-march", venue_url=SIMULATOR)
     assert (site.realm, site.venue, site.market_is_replayed) == ("replay-march", "simulated", True)
+
+
+@pytest.mark.parametrize("profile", [Profile.SIMULATED, Profile.TESTNET])
+def test_an_adapter_refuses_a_live_account_s_host_whoever_made_its_site(
+    profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings refuse it first; the adapter does not rely on them."""
+    own = SIMULATOR if profile is Profile.SIMULATED else f"https://{sorted(VENUES[profile].hosts)[0]}"
+    site = site_of(settings(profile, monkeypatch), roles=ROLES, venue_url=own)
+    assert open_exchange(site).venue == VENUES[profile].venue
+    with pytest.raises(RealmRefused, match=r"refuses api\.binance\.com"):
+        open_exchange(dataclasses.replace(site, venue_url="https://api.binance.com"))
 
 
 def test_an_unknown_provider_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,7 @@ class Site:
     where period reports are written as files; without one they are kept in the database alone. `knowledge` says until
     when models have read, by name. `market_urls` are further sources of the venue's market data. `hours`
     and the `usual` symbols are the watch's. `orders_url` is where orders go when that is not the venue itself: a paper
-    venue on this machine.
+    venue on this machine. `venue_hosts` are the only ones that a real venue's adapter speaks to.
     """
 
     realm: str
@@ -76,6 +76,7 @@ class Site:
     hours: MarketHours = field(default_factory=MarketHours)
     usual: tuple[str, ...] = ()
     orders_url: str = ""
+    venue_hosts: frozenset[str] = frozenset()
 
     @property
     def is_trial(self) -> bool:

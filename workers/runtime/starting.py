@@ -88,6 +88,7 @@ def site_of(
         hours=MARKETS[settings.market].hours(settings.zone_name),
         usual=DEFAULT_SYMBOLS,
         orders_url=_orders_url(settings, orders_url),
+        venue_hosts=row.hosts,
     )
 
 

@@ -244,6 +244,7 @@ def open_exchange(site: Site, *, market_clock: Any = None) -> BinanceExchange:
         venue=site.venue,
         base_url=site.orders_url or site.venue_url,
         credentials=simulated_credential if site.market_is_replayed or site.orders_url else credential,
+        hosts=frozenset() if site.orders_url else site.venue_hosts,
         market_clock=market_clock,
         engine_timeout_s=doubt[0],
         read_lag_s=doubt[1],
