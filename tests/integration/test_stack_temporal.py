@@ -172,6 +172,15 @@ async def test_a_dead_part_is_restarted_and_counted(stack: Stack) -> None:
     assert await eventually(lambda: dict(stack.publish().pids) == {"exchange": running.pid})
 
 
+async def test_a_part_that_was_just_killed_is_waited_for(stack: Stack) -> None:
+    port = free_port()
+    part = await stack.start(web("exchange", port))
+    before = stack.kill("exchange")
+    await stack.all_ready()
+    assert stack.pids["exchange"] != before
+    assert await http_ok(port, "/")(part.kept) is not None
+
+
 async def test_kills_of_our_own_never_make_a_part_given_up(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack_module, "GIVE_UP_AFTER", 2)
     running = await stack.start(web("exchange", free_port()))

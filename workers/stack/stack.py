@@ -27,6 +27,8 @@ from workers.stack.temporal_server import (
 )
 
 POLL_S = 0.03
+NOTICED_WITHIN_S = 0.3
+"""A part that was killed looks alive until its end is noticed."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 STEADY_S = 20.0
 """A part that ran this long starts its next row of restarts with the shortest pause again."""
@@ -234,6 +236,22 @@ class Stack:
         if running.failure:
             raise PartError(running.failure)
         return running
+
+    async def all_ready(self, *, timeout_s: float = 60.0) -> None:
+        """Waits until every part runs and is ready, also one that was killed a moment ago."""
+        await asyncio.sleep(NOTICED_WITHIN_S)
+        async with asyncio.timeout(timeout_s):
+            await _until(
+                lambda: (
+                    bool(self.first_failure())
+                    or (
+                        self.pids.keys() >= self._parts.keys()
+                        and all(running.is_ready.is_set() for running in self._parts.values())
+                    )
+                )
+            )
+        if failure := self.first_failure():
+            raise PartError(failure)
 
     async def stop(self, name: str) -> int:
         """Stops one part for good and returns its exit code; within its grace and five seconds."""

@@ -145,6 +145,7 @@ async def run_campaign(
             announce(f"Temporal Web UI: {running.stack.temporal.ui_url}")
         cpu = CpuTimes()
         result, struck = await _run(running, spec, realm, progress, cpu)
+        await running.stack.all_ready()  # the last strike may have hit what is asked now
         ran = Ran(result=result, struck=struck, cpu_s=cpu.seconds(), began=began, ready_s=ready_s)
         if inspect is not None:
             await inspect(running, realm)
