@@ -108,7 +108,7 @@ def check_venue_host(profile: Profile, base_url: str) -> str:
         raise VenueHostError(f"venue address {base_url!r} must be http(s)://HOST[:PORT], without user or query")
     owner = next((one.profile for one in _ROWS if host in one.hosts), None)
     if profile is Profile.SIMULATED:
-        if owner is not None or host.endswith((".binance.com", ".binance.vision")):
+        if owner is not None or host.endswith((".binance.com", ".binance.vision", ".binance.us")):
             raise VenueHostError(f"profile simulated refuses {host}, a host of a real venue")
     elif owner is not profile:
         of = "" if owner is None else f", a host of profile {owner.value}"

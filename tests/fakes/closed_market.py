@@ -11,6 +11,11 @@ from activities.exchange.binance_session import Reply
 from trading.orders.answers import Answered
 
 
+async def waits_for_the_market(house: SequenceHouse) -> bool:
+    """Whether the guard keeps its exits because the symbol does not trade."""
+    return (await house.guard_state()).closed_until is not None
+
+
 def close_the_market(house: SequenceHouse, *, told_late: int = 0) -> Callable[[], None]:
     """The symbol is in BREAK: the venue takes cancels and no order. So many questions still hear that it trades."""
     asked = 0

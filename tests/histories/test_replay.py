@@ -74,8 +74,8 @@ CALLS = {
     ),
     "guard-market-closed": (
         *("quote", "place_order"),
-        *("withdraw_order", "withdraw_order", "withdraw_order"),
-        *("withdraw_order", "place_order", "sync_order", "record_outcome"),
+        *("withdraw_order",) * 4,
+        *("place_order", "sync_order", "record_outcome"),
     ),
     "guard-stop": ("quote", "place_order", "sync_order", "record_outcome"),
     "guard-target": (

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from eventually import eventually
-from fakes.closed_market import close_the_market
+from fakes.closed_market import close_the_market, waits_for_the_market
 from fakes.sequence_house import SequenceHouse
 from fakes.told_market import FLAT, OPENS_AT, Told
 from recordings.desks import hand
@@ -44,22 +44,18 @@ async def _flattened(house: SequenceHouse) -> str:
     return house.guard().id
 
 
-async def _waits_for_the_market(house: SequenceHouse) -> str:
+async def _flattened_after_a_break(house: SequenceHouse) -> str:
     """A person wants out while the symbol is in BREAK; it trades again three minutes later."""
     await house.bought(stop="6800")
     open_it = close_the_market(house)
     await house.desk().execute_update(Update.FLATTEN, hand("op-1"))
-    await eventually(lambda: _is_kept(house), what="the guard has seen that the market is closed")
+    await eventually(lambda: waits_for_the_market(house), what="the guard has seen that the market is closed")
     await house.settle(house.guard().id)
     await house.play(OPENS_AT + timedelta(minutes=3))
     open_it()
     await house.play(OPENS_AT + timedelta(minutes=6))
     await house.guard().result()
     return house.guard().id
-
-
-async def _is_kept(house: SequenceHouse) -> bool:
-    return (await house.guard_state()).closed_until is not None
 
 
 async def _is_leaving(house: SequenceHouse) -> bool:
@@ -72,5 +68,5 @@ PATHS = (
     RecordedPath("guard-list-target", _guard(target="7400", plan=LISTED), RISING),
     RecordedPath("guard-time-exit", _guard(exit_at=OPENS_AT + 5 * HOUR), Told()),
     RecordedPath("guard-flatten", _flattened, Told()),
-    RecordedPath("guard-market-closed", _waits_for_the_market, Told()),
+    RecordedPath("guard-market-closed", _flattened_after_a_break, Told()),
 )

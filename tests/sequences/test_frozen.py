@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from eventually import eventually
-from fakes.closed_market import close_the_market
+from fakes.closed_market import close_the_market, waits_for_the_market
 from fakes.frozen_entry import another_order, frozen_entry, is_resolved
 from fakes.sequence_house import SequenceHouse
 from fakes.told_market import ACCOUNT, OPENS_AT, SYMBOL, VENUE, Told
@@ -51,10 +51,6 @@ async def stops(house: SequenceHouse) -> list[Any]:
     return [o for o in await house.exchange.open_orders(ACCOUNT, SYMBOL) if o.type is OrderType.STOP_LOSS]
 
 
-async def waits_for_the_market(house: SequenceHouse) -> bool:
-    return (await house.guard_state()).closed_until is not None
-
-
 async def gave_up(house: SequenceHouse) -> bool:
     state = await house.guard_state()
     return state.retry_at is not None and state.refuses_stops and state.stop is None
@@ -76,7 +72,7 @@ async def test_a_firewall_s_minute_leaves_no_position_naked(open_house: OpenHous
 async def test_what_could_not_be_sold_in_a_closed_market_is_protected_a_minute_after_it_opens(
     open_house: OpenHouse,
 ) -> None:
-    """It closed between the look and the sale; however long the break, the next try is never a minute away."""
+    """It closed between look and sale; however long the break, the next try is never further away than a minute."""
     house = await open_house()
     await house.bought()
     open_it = close_the_market(house, told_late=1)

@@ -148,6 +148,7 @@ HOSTS = [
     (Profile.SIMULATED, "http://sim.example.org", False),
     (Profile.SIMULATED, "https://api.binance.com", False),
     (Profile.SIMULATED, "https://fapi.binance.com", False),
+    (Profile.SIMULATED, "https://api.binance.us", False),
     (Profile.PAPER, "https://data-api.binance.vision", True),
     (Profile.PAPER, "https://api.binance.com", False),
     (Profile.TESTNET, "https://testnet.binance.vision", True),

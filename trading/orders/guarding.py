@@ -41,15 +41,17 @@ class GuardState(PriceFollowing):
     @property
     def is_watched_in_time(self) -> bool:
         """Whether target and time can end the position: it is held, and no sale is on its way, refused or waiting."""
-        is_free = self.leaving is None and self.refused_sales < REFUSED_SALES and self.closed_until is None
+        is_free = self.leaving is None and not self._rests_from_selling
         return self.plan is not None and is_free and self.tradable > 0
+
+    @property
+    def _rests_from_selling(self) -> bool:
+        return self.refused_sales >= REFUSED_SALES or self.closed_until is not None
 
     def reason_to_leave(self, *, now: datetime | None, target_crossed: bool) -> tuple[str, Leg] | None:
         """Why the whole position should be sold now, and as which leg; `None` where it should not, or cannot be."""
         plan = self.plan
-        if plan is None or self.frozen is not None or self.refused_sales >= REFUSED_SALES:
-            return None
-        if self.closed_until is not None:
+        if plan is None or self.frozen is not None or self._rests_from_selling:
             return None
         if self.leave is not None:
             return self.leave.reason, Leg.FLATTEN
@@ -241,12 +243,19 @@ class GuardState(PriceFollowing):
 
     def woken(self, now: datetime | None) -> Self:
         """What the venue refused is tried again once its rest is over: the stop first, and by the filters of then."""
-        if self.closed_until is not None and now is not None and now >= self.closed_until:
-            return self._with(closed_until=None).woken(now)
-        if self.retry_at is None or now is None or now < self.retry_at:
-            return self
-        reason = None if self.exit_reason == STOP_REFUSED else self.exit_reason
-        return self._with(retry_at=None, refused_sales=0, refuses_stops=False, exit_reason=reason, lot=None)
+        changes: dict[str, object] = {}
+        if _is_past(self.closed_until, now):
+            changes["closed_until"] = None
+        if _is_past(self.retry_at, now):
+            reason = None if self.exit_reason == STOP_REFUSED else self.exit_reason
+            changes |= {
+                "retry_at": None,
+                "refused_sales": 0,
+                "refuses_stops": False,
+                "exit_reason": reason,
+                "lot": None,
+            }
+        return self._with(**changes) if changes else self
 
     def renewed(self) -> Self:
         """The guard of a closed trade that was told of another entry meanwhile: what is left over is its opening."""
@@ -277,6 +286,10 @@ class GuardState(PriceFollowing):
         """A sale at market under a client id that was never used before: the revision grows with each exit."""
         order = sale(whose, leg=leg, decision=decision, quantity=quantity, revision=self.revision, now=now)
         return self._with(revision=self.revision + 1), order
+
+
+def _is_past(due: datetime | None, now: datetime | None) -> bool:
+    return due is not None and now is not None and now >= due
 
 
 def _alone(report: OrderReport) -> OrderReport:

@@ -27,8 +27,6 @@ from workers.stack.temporal_server import (
 )
 
 POLL_S = 0.03
-NOTICED_WITHIN_S = 0.3
-"""A part that was killed looks alive until its end is noticed."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 STEADY_S = 20.0
 """A part that ran this long starts its next row of restarts with the shortest pause again."""
@@ -224,34 +222,24 @@ class Stack:
         if not running.kept.kill(number):
             raise PartError(f"part {name} is not running (exit code {running.kept.exit_code})")
         running.kills += number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+        if number == signal.SIGKILL:
+            running.is_ready.clear()  # before its end is noticed
         return pid
 
     async def ready_again(self, name: str, *, deaths: int, timeout_s: float = 60.0) -> Running:
         """Waits until a part has died at least `deaths` times in all and its restarted process is ready."""
         running = self._known(name)
         async with asyncio.timeout(timeout_s):
-            await _until(lambda: len(running.exit_codes) >= deaths or bool(running.failure))
-            if not running.failure:
-                await running.is_ready.wait()
+            await _until(
+                lambda: bool(running.failure) or (len(running.exit_codes) >= deaths and running.is_ready.is_set())
+            )
         if running.failure:
             raise PartError(running.failure)
         return running
 
     async def all_ready(self, *, timeout_s: float = 60.0) -> None:
-        """Waits until every part runs and is ready, also one that was killed a moment ago."""
-        await asyncio.sleep(NOTICED_WITHIN_S)
-        async with asyncio.timeout(timeout_s):
-            await _until(
-                lambda: (
-                    bool(self.first_failure())
-                    or (
-                        self.pids.keys() >= self._parts.keys()
-                        and all(running.is_ready.is_set() for running in self._parts.values())
-                    )
-                )
-            )
-        if failure := self.first_failure():
-            raise PartError(failure)
+        """Waits until every part is ready, also one that was killed a moment ago."""
+        await asyncio.gather(*(self.ready_again(name, deaths=0, timeout_s=timeout_s) for name in self._parts))
 
     async def stop(self, name: str) -> int:
         """Stops one part for good and returns its exit code; within its grace and five seconds."""

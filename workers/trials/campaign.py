@@ -18,7 +18,8 @@ from workers.stack.house import VENUE, House, HouseSpec, MarketSource, house
 from workers.trials.cpu import CpuTimes
 from workers.trials.knowledge import knows_period
 from workers.trials.observing import ended, progress_of, raise_for_failures, types_that_run
-from workers.trials.striking import WORKER, Ambush, Outage, Striking, plan
+from workers.trials.striking import WORKER, Ambush, Striking, plan
+from workers.trials.venue_records import Outage
 
 if TYPE_CHECKING:
     from workflows.protocol import CampaignRequest, CampaignResult
@@ -98,7 +99,6 @@ class CampaignOutcome:
     resume_s: tuple[float, ...] = ()
     """After each kill, the seconds until the campaign moved on."""
     outages_ms: tuple[Outage, ...] = ()
-    """When a part other than a worker was down or frozen, in wall-clock milliseconds."""
 
 
 Inspect = Callable[[House, str], Awaitable[None]]

@@ -13,11 +13,10 @@ from decimal import Decimal
 
 from workers.stack.kept import PartError
 from workers.stack.stack import Stack
+from workers.trials.venue_records import Outage
 
 WORKER, EXCHANGE, TEMPORAL, DATABASE = "worker", "exchange", "temporal", "database"
 """Targets, named as their parts are; of workers a stack may have several."""
-
-Outage = tuple[int, int]
 
 SPREAD_S = 1.0
 """A strike falls somewhere within this time after its share of the run was seen to be done."""
@@ -195,37 +194,39 @@ class Striking:
         if not hit:
             return hit
         self.kills += 1
-        is_outage = not set(hit) <= set(self._workers)
-        task = asyncio.create_task(self._measure(before, time.monotonic(), is_outage=is_outage))
+        task = asyncio.create_task(self._measure(before, hit))
         self._recovery = task if alone else None
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)
         return hit
 
-    async def _measure(self, before: object | None, killed_at: float, *, is_outage: bool) -> None:
-        with self._outage() if is_outage else contextlib.nullcontext():
+    async def _measure(self, before: object | None, hit: Sequence[str]) -> None:
+        killed_at = time.monotonic()
+        with self._noted(hit):
             while (now := await self._alive()) is None or now == before:  # noqa: ASYNC110  the run sets no event
                 await asyncio.sleep(RESUME_POLL_S)
         self.resume_s.append(time.monotonic() - killed_at)
 
     @contextlib.contextmanager
-    def _outage(self) -> Iterator[None]:
+    def _noted(self, hit: Sequence[str]) -> Iterator[None]:
+        """What lasts as long as the block is an outage, unless only workers were hit."""
         began = time.time()
         try:
             yield
         finally:
-            self.outages_ms.append((int(began * 1000), int(time.time() * 1000)))
+            if not set(hit) <= set(self._workers):
+                self.outages_ms.append((int(began * 1000), int(time.time() * 1000)))
 
     async def _freeze(self, names: Sequence[str], for_s: float) -> tuple[str, ...]:
         hit = _hit(self._stack, names, signal.SIGSTOP)
         if not hit:
             return hit
         self.freezes += 1
-        try:
-            with contextlib.nullcontext() if set(hit) <= set(self._workers) else self._outage():
+        with self._noted(hit):
+            try:
                 await asyncio.sleep(for_s)
-        finally:
-            _hit(self._stack, hit, signal.SIGCONT)
+            finally:
+                _hit(self._stack, hit, signal.SIGCONT)
         return hit
 
 

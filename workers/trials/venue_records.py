@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+Outage = tuple[int, int]
+"""Wall-clock milliseconds, first and last, in which a part other than a worker was down or frozen."""
+
 PROTECTIVE = ("STOP_LOSS", "STOP_LOSS_LIMIT")
 
 
@@ -24,7 +27,7 @@ class VenueRecords:
     def client_ids(self) -> list[str]:
         return [order["client_id"] for _, order in self.orders]
 
-    def unprotected_s(self, *, outages_ms: Sequence[tuple[int, int]] = ()) -> list[float]:
+    def unprotected_s(self, *, outages_ms: Sequence[Outage] = ()) -> list[float]:
         """For each entry that filled: wall seconds from its first fill to the stop, or to the sale, that answers it.
 
         A stop that the venue had before the fill (a pending leg of an order list) makes it zero. An entry that nothing
@@ -38,17 +41,13 @@ class VenueRecords:
         ended = max((at for at, _ in (*self.orders, *self.trades)), default=0)
         answers = self._answers()
         listed = self._listed
-        waits = [
-            (filled, filled)
-            if order in listed
-            else (filled, min((at for at in answers[account, symbol] if at >= filled), default=ended))
-            for order, (filled, account, symbol) in first_fill.items()
-        ]
-        return [
-            (until - since) / 1000
-            for since, until in waits
-            if not any(began <= until and since <= over for began, over in outages_ms)
-        ]
+        waits = []
+        for order, (filled, account, symbol) in first_fill.items():
+            answered = (at for at in answers[account, symbol] if at >= filled)
+            until = filled if order in listed else min(answered, default=ended)
+            if not any(began <= until and filled <= over for began, over in outages_ms):
+                waits.append((until - filled) / 1000)
+        return waits
 
     @property
     def _listed(self) -> frozenset[int]:
