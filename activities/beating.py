@@ -13,9 +13,12 @@ BEAT_EVERY_S = 0.4
 """Under half of the heartbeat time-out, so that one late beat costs nothing."""
 
 HEARTBEAT = timedelta(seconds=2)
-"""A killed worker is noticed in 2 s. One second would be quicker, but the SDK passes a beat on only every 80 % of it,
-and 0.2 s of slack is less than a loaded two-core machine pauses a process: each false alarm starts a second attempt,
-which for an order then waits out its horizon."""
+"""A killed worker is noticed in 2 s. One second would be quicker, but the SDK passes a beat on every half second, and
+half a second of slack is less than a loaded two-core machine pauses a process: each false alarm starts a second
+attempt, which for an order then waits out its horizon."""
+
+WAITING_HEARTBEAT = timedelta(seconds=1)
+"""The same for a wait that changes nothing: a false alarm costs a question, and what was filled waits for its stop."""
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.gate_asking import ask_the_gate
     from workflows.holding import position_in
     from workflows.names import (
-        TASK_TIMEOUT,
+        PROTECTING_TASK_TIMEOUT,
         Signal,
         desk_workflow,
         exchange_queue,
@@ -192,7 +192,7 @@ class AccountTrades:
             ),
             id=execution,
             parent_close_policy=ParentClosePolicy.ABANDON,
-            task_timeout=TASK_TIMEOUT,
+            task_timeout=PROTECTING_TASK_TIMEOUT,
             static_summary=f"{order.side.value} {head.symbol} for {account}",
             search_attributes=labels(
                 realm=head.realm,

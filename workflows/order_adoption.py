@@ -17,7 +17,14 @@ with workflow.unsafe.imports_passed_through():
     from trading.orders.exits import exit_plan
     from trading.orders.models import OrderRequest
     from trading.orders.wishes import ExitTerms
-    from workflows.names import OUTCOME, TASK_TIMEOUT, Signal, exchange_queue, execution_workflow, guard_workflow
+    from workflows.names import (
+        OUTCOME,
+        PROTECTING_TASK_TIMEOUT,
+        Signal,
+        exchange_queue,
+        execution_workflow,
+        guard_workflow,
+    )
     from workflows.options import at, labels
     from workflows.order_execution import OrderExecution
     from workflows.protocol import EntryNews, ExecutionRequest, HandDone, Placed
@@ -115,7 +122,7 @@ class OrderAdoption:
                 request,
                 id=execution_workflow(order.realm, order.client_order_id),
                 parent_close_policy=ParentClosePolicy.ABANDON,
-                task_timeout=TASK_TIMEOUT,
+                task_timeout=PROTECTING_TASK_TIMEOUT,
                 static_summary=f"adopted {order.side.value} {order.symbol} for {order.account}",
                 search_attributes=labels(realm=order.realm, accounts=(order.account,), symbol=order.symbol),
             )

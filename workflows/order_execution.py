@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.clock import MarketTime
     from workflows.gate_asking import ask_the_gate
     from workflows.holding import position_in
-    from workflows.names import OUTCOME, TASK_TIMEOUT, Signal, desk_workflow, guard_workflow
+    from workflows.names import OUTCOME, PROTECTING_TASK_TIMEOUT, Signal, desk_workflow, guard_workflow
     from workflows.options import labels
     from workflows.position_guard import PositionGuard
     from workflows.protocol import (
@@ -275,7 +275,7 @@ class OrderExecution:
                 ),
                 id=self._guard,
                 parent_close_policy=ParentClosePolicy.ABANDON,
-                task_timeout=TASK_TIMEOUT,
+                task_timeout=PROTECTING_TASK_TIMEOUT,
                 static_summary=f"guard of {order.symbol} for {order.account}",
                 search_attributes=labels(realm=order.realm, accounts=(order.account,), symbol=order.symbol),
             )

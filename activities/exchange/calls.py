@@ -12,7 +12,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.workflow import ActivityCancellationType
 
-from activities.beating import HEARTBEAT
+from activities.beating import HEARTBEAT, WAITING_HEARTBEAT
 from activities.exchange.following import OrderFollowing
 from activities.exchange.placing import OrderPlacement, Patience, patience_of
 from activities.exchange.port import (
@@ -72,7 +72,7 @@ SYNC_CALL: workflow.ActivityConfig = {
 FOLLOW_CALL: workflow.ActivityConfig = {
     # The wait returns by itself after ten minutes; one more for the questions around it.
     "start_to_close_timeout": timedelta(minutes=11),
-    "heartbeat_timeout": HEARTBEAT,
+    "heartbeat_timeout": WAITING_HEARTBEAT,
     "retry_policy": _UNTIL_ANSWERED,
     # A wait changes nothing at the venue: its workflow need not see it end.
     "cancellation_type": ActivityCancellationType.TRY_CANCEL,

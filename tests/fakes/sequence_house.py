@@ -74,6 +74,7 @@ from workers.runtime.plugin import perennial_plugin
 from workers.stack.temporal_admin import make_current
 from workflows.account_desk import AccountDesk
 from workflows.names import (
+    PROTECTING_TASK_TIMEOUT,
     TASK_TIMEOUT,
     QueueRole,
     Signal,
@@ -337,7 +338,7 @@ class SequenceHouse:
             request,
             id=execution_workflow(self.realm, order.client_order_id),
             task_queue=self.queue(QueueRole.DECISIONS),
-            task_timeout=TASK_TIMEOUT,
+            task_timeout=PROTECTING_TASK_TIMEOUT,
         )
 
     async def bought(self, *, name: str = "wish", notional: str = "5000", **trade: Any) -> OrderReport:

@@ -21,7 +21,7 @@ from workflows.names import QueueRole
 
 log = logging.getLogger(__name__)
 
-STICKY_S = 1
+STICKY_S = 0.5
 """A worker that was killed is noticed by its sticky queue after this long; the default of ten seconds is an age."""
 
 SLOTS: dict[QueueRole, int] = {

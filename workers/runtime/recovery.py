@@ -26,7 +26,7 @@ from workers.runtime.site import Site
 from workflows.account_desk import AccountDesk
 from workflows.market_watch import MarketWatch
 from workflows.names import (
-    TASK_TIMEOUT,
+    PROTECTING_TASK_TIMEOUT,
     QueueRole,
     campaign_workflow,
     desk_workflow,
@@ -235,7 +235,7 @@ class _Beginning:
                 task_queue=task_queue(self.realm, QueueRole.DECISIONS),
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-                task_timeout=TASK_TIMEOUT,
+                task_timeout=PROTECTING_TASK_TIMEOUT,
                 static_summary=summary,
                 search_attributes=found_by,
             )

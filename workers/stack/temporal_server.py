@@ -37,6 +37,8 @@ DYNAMIC_CONFIG: Mapping[str, str] = {
     "history.transferProcessorMaxPollRPS": "2000",
     "history.timerProcessorMaxPollRPS": "2000",
     "history.visibilityProcessorMaxPollRPS": "2000",
+    # A timer never fires sooner than this after it was set: a second by default, also for one of half a second.
+    "history.timerProcessorMaxTimeShift": '"50ms"',
     "system.enableActivityEagerExecution": "true",
     # With four partitions and few pollers some tasks of a fresh queue wait a second or two.
     "matching.numTaskqueueReadPartitions": "1",
