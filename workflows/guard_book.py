@@ -46,9 +46,10 @@ class GuardBook:
     def _take_report(self, order: OrderRequest, report: OrderReport) -> None:
         self._take_state(self._state.taken(order, report))
 
-    def _story(self) -> str:
+    def _show(self) -> None:
+        """Tell the Web UI what is held and what protects it."""
         state = self._state
-        return guard_story(
+        story = guard_story(
             position=state.position,
             stop=state.stop.stop_price if state.stop else None,
             target=state.plan.target_price if state.plan else None,
@@ -57,3 +58,4 @@ class GuardBook:
             refuses_to_sell=state.refused_sales >= REFUSED_SALES,
             is_market_closed=state.closed_until is not None,
         )
+        workflow.set_current_details(story)

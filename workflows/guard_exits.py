@@ -53,6 +53,7 @@ class OwnsExits(GuardBook):
             return
         state, order = self._state.protecting(self._request, now=self._time.now)
         self._take_state(state)
+        self._show()  # whoever looks while the venue does not answer sees that there is no stop
         report = await self._venue.place(order, f"{order.leg.value} {order.quantity:f}")
         self._set(stop=order, target=next(iter(order.beside), None))
         self._take_report(order, report)

@@ -52,7 +52,7 @@ class PositionGuard(HeedsPeople, OwnsExits):
             if self._news:
                 continue  # a tick is answered once nothing is left to do: what is waited for is known only then
             await self._time.answer(self._watching.watched)
-            workflow.set_current_details(self._story())
+            self._show()
             if workflow.info().is_continue_as_new_suggested() and not self._news and not self._time.has_tick:
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(request.model_copy(update={"state": self._carried()}))
@@ -177,4 +177,4 @@ class PositionGuard(HeedsPeople, OwnsExits):
             **STORE_CALL,
         )
         workflow.upsert_search_attributes([OUTCOME.value_set("profit" if outcome.pnl_usd > 0 else "loss")])
-        workflow.set_current_details(self._story())
+        self._show()

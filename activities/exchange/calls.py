@@ -28,11 +28,12 @@ from activities.exchange.port import (
     OpenAccounts,
     ResolveOrder,
 )
+from activities.exchange.protecting import place_stop
 from activities.exchange.translation import venue_call
 from activities.exchange.valuing import check_realm_of, mark
 from activities.store.ports.accounts import AccountBook
 from activities.store.ports.journal import OrderJournal
-from trading.orders.models import OrderKey, OrderReport, OrderRequest
+from trading.orders.models import Leg, OrderKey, OrderReport, OrderRequest
 
 T = TypeVar("T")
 
@@ -103,6 +104,7 @@ class ExchangeCalls:
     """
 
     def __init__(self, exchange: Exchange, journal: OrderJournal, *, patience: Patience | None = None) -> None:
+        self._journal = journal
         self._placement = OrderPlacement(
             exchange, journal, pause=asyncio.sleep, patience=patience or patience_of(exchange.realm)
         )
@@ -117,6 +119,8 @@ class ExchangeCalls:
         resolved, and a person must look.
         """
         async with venue_call(about_an_order=True):
+            if request.leg is Leg.STOP:
+                return await place_stop(self._placement, self._journal, request)
             return await self._placement.place(request)
 
     @activity.defn

@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from activities.exchange.port import Exchange, PreparedOrder, VenueAnswer, VenueRefused, VenueUnavailable
 from activities.exchange.recording import ASK_EVERY_S, Pause, record_end, record_found
@@ -61,10 +62,13 @@ class IntentDiffers(Exception):
 
 
 class _OutOfTime(Exception):
-    def __init__(self, why: str, *, doubt: bool) -> None:
+    """`wait_s` is how long the venue wants to be left alone, where that is what takes the time."""
+
+    def __init__(self, why: str, *, doubt: bool, wait_s: float | None = None) -> None:
         super().__init__(why)
         self.why = why
         self.doubt = doubt
+        self.wait_s = wait_s
 
 
 class OrderPlacement:
@@ -115,7 +119,7 @@ class OrderPlacement:
             raise IntentDiffers(f"client id {request.client_order_id} belongs to another order: {mismatch}")
         if intent.report is not None and intent.report.is_terminal:
             return await record_end(self._exchange, self._journal, intent, pause=self._pause)
-        if intent.status is OrderStatus.FROZEN:
+        if intent.status is OrderStatus.FROZEN and not _may_be_sent_beside(request):
             found = await self._exchange.find(request.key)
             if found is None:
                 return intent.report or await self._frozen(request, "frozen before, and unknown to the venue")
@@ -288,15 +292,20 @@ class OrderPlacement:
 
     async def _wait(self, send: _Send, wait_s: float, why: str, *, doubt: bool) -> None:
         if self._clock_s() + wait_s > send.deadline_s:
-            raise _OutOfTime(why, doubt=doubt)
+            raise _OutOfTime(why, doubt=doubt, wait_s=wait_s)
         await self._pause(wait_s)
 
     async def _give_up(self, request: OrderRequest, late: _OutOfTime) -> OrderReport:
+        """Freeze what is in doubt. A stop is tried for as long as it takes; nothing is bought beside it meanwhile."""
+        again = VenueUnavailable(f"order {request.client_order_id}: {late.why}", retry_after_s=_pause(late.wait_s))
         if not self._patience.decides or (not late.doubt and not request.raises_exposure):
-            raise VenueUnavailable(f"order {request.client_order_id}: {late.why}")
-        if late.doubt:
-            return await self._frozen(request, late.why)
-        return await self._refused(request, f"ended unsent: {late.why}")
+            raise again
+        if not late.doubt:
+            return await self._refused(request, f"ended unsent: {late.why}")
+        report = await self._frozen(request, late.why)
+        if _may_be_sent_beside(request):
+            raise again
+        return report
 
     async def _never_intended(
         self, request: OrderRequest, why: str, *, code: int | None = None, status: OrderStatus = OrderStatus.REFUSED
@@ -367,6 +376,10 @@ def _as_recorded(answer: VenueAnswer, send: _Send) -> VenueAnswer:
     if answer.outcome is OutcomeClass.REFUSED and send.is_beside_another:
         return answer.model_copy(update={"outcome": OutcomeClass.UNKNOWN})
     return answer
+
+
+def _pause(wait_s: float | None) -> Decimal | None:
+    return None if wait_s is None else Decimal(str(round(wait_s, 3)))
 
 
 def _may_be_sent_beside(request: OrderRequest) -> bool:

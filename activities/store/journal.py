@@ -18,6 +18,7 @@ from activities.store.holdings import take_fills
 from activities.store.order_rows import BESIDE, REQUEST_COLUMNS, fill_of, intent_of, report_of
 from activities.store.ports.journal import Intent, IntentRefused
 from activities.store.tables import FillRow, GateRow, OrderRow
+from activities.store.unanswered import unanswered_since
 from trading.ledger.positions import assets_of, quote_value
 from trading.ledger.venue_reset import VENUE_RESET
 from trading.money import ZERO
@@ -29,6 +30,7 @@ from trading.orders.models import (
     OrderRequest,
     OrderStatus,
     OutcomeClass,
+    Side,
     VenueOrder,
 )
 from trading.risk.arming import must_be_armed
@@ -122,10 +124,21 @@ class JournalRows:
                 await connection.execute(insert(FillRow), values)
                 await take_fills(self._database, connection, key, fresh)
             told = _venue_values(row, order) | _sums(row["symbol"], (*known, *fresh))
+            if row["accepted_at"] is None:
+                told |= await _acceptance(connection, row, order)
             changed = {name: value for name, value in told.items() if row[name] != value}
             if changed:
                 await connection.execute(update(OrderRow).where(_at(key)).values(**changed))
             return report_of({**row, **changed})
+
+    async def unprotected_s(self, key: OrderKey) -> Decimal | None:
+        async with self._database.read() as connection:
+            row = await _find(connection, key)
+        return None if row is None else row["unprotected_s"]
+
+    async def unprotected_since(self, key: OrderKey) -> datetime | None:
+        async with self._database.read() as connection:
+            return await unanswered_since(connection, key.realm, key.account, key.symbol)
 
     async def record_status(self, key: OrderKey, status: OrderStatus, *, reason: str) -> OrderReport:
         async with self._database.write() as connection:
@@ -260,6 +273,8 @@ def _intent_values(request: OrderRequest, prepared: PreparedOrder) -> dict[str, 
         "sends": 0,
         "prepared": prepared.model_dump_json(),
         "intended_at": datetime.now(UTC),
+        "accepted_at": None,
+        "unprotected_s": None,
     }
 
 
@@ -311,6 +326,17 @@ def _venue_values(row: RowMapping, order: VenueOrder) -> dict[str, Any]:
     if settled or (older and row["venue_order_id"] is not None):
         return values
     return values | {"status": order.status.value, "observed_at": order.updated_at, "code": None, "reason": ""}
+
+
+async def _acceptance(connection: AsyncConnection, row: RowMapping, order: VenueOrder) -> dict[str, Any]:
+    """When the venue took the order, and of an exit how long what it answers was held without one."""
+    accepted: dict[str, Any] = {"accepted_at": order.created_at}
+    if order.side is Side.BUY:
+        return accepted
+    since = await unanswered_since(connection, row["realm"], row["account"], row["symbol"], before=order.created_at)
+    if since is None:
+        return accepted
+    return accepted | {"unprotected_s": Decimal(str((order.created_at - since).total_seconds()))}
 
 
 def _sums(symbol: str, fills: Sequence[Fill]) -> dict[str, Decimal]:

@@ -37,6 +37,7 @@ from activities.store.tables import (
     TradeOutcomeRow,
     VerificationRow,
 )
+from activities.store.unprotected import protection, unprotected
 from activities.store.valuing import load_positions
 from trading.decision.models import FusionOutcome
 from trading.ids import canonical_json
@@ -180,8 +181,13 @@ async def equity_series(store: Store, realm: str, *, account: str | None = None)
 
 
 async def status(store: Store, realm: str) -> dict[str, Any]:
-    """Counts, the last decision, accounts with mode and epoch, open positions and unresolved orders."""
+    """Counts, the last decision, accounts with mode and epoch, open positions and unresolved orders.
+
+    `unprotected` is what is held while no exit rests at the venue, and since when; `protection` how long fills have
+    waited for their exits, in the venue's seconds.
+    """
     newest = await decision_list(store, realm, limit=1)
+    naked, waits = await unprotected(store, realm), await protection(store, realm)
     async with store.database.read() as connection:
         gates = await connection.execute(
             select(GateRow.account, GateRow.mode, GateRow.epoch, GateRow.reason, GateRow.who)
@@ -206,6 +212,8 @@ async def status(store: Store, realm: str) -> dict[str, Any]:
                 for name in await _accounts(connection, realm)
                 for line in await _positions(connection, realm, name)
             ],
+            "unprotected": _plain(naked),
+            "protection": _plain(waits),
             "open_orders": await _orders(connection, open_orders),
         }
 

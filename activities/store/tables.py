@@ -246,6 +246,8 @@ class OrderRow(Row):
     prepared: Mapped[str] = mapped_column(info=WALL)
     intended_at: Mapped[datetime] = mapped_column(info=WALL)
     closed_with: Mapped[str | None] = mapped_column(info=WALL)
+    accepted_at: Mapped[datetime | None] = mapped_column(info=WALL)
+    unprotected_s: Mapped[Decimal | None] = mapped_column(info=WALL)
     __table_args__ = (
         Index(None, "realm", "decision_id"),
         Index(None, "realm", "status"),

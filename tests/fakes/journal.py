@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from activities.exchange.port import PreparedOrder, VenueAnswer
@@ -28,6 +29,8 @@ class FakeJournal:
         self.fills: dict[str, Fill] = {}
         self.gate_code: str | None = None
         self.given_back: list[str] = []
+        self.waits_s: dict[str, Decimal] = {}
+        self.unanswered_since: datetime | None = None
 
     async def find_intent(self, key: OrderKey) -> Intent | None:
         return self.intents.get(key.client_order_id)
@@ -79,6 +82,12 @@ class FakeJournal:
         )
         self._report(key, report)
         return report
+
+    async def unprotected_s(self, key: OrderKey) -> Decimal | None:
+        return self.waits_s.get(key.client_order_id)
+
+    async def unprotected_since(self, key: OrderKey) -> datetime | None:
+        return self.unanswered_since
 
     async def record_status(self, key: OrderKey, status: OrderStatus, *, reason: str) -> OrderReport:
         intent = self.intents[key.client_order_id]

@@ -239,6 +239,9 @@ class LonelyGuard(PositionGuard):
     async def _withdraw_entries(self) -> None:
         return None
 
+    def _show(self) -> None:
+        """There is no Web UI."""
+
     def _is_crossed(self, what: str = "") -> bool:
         return what in self.crossed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -12,6 +13,7 @@ import pytest
 from eventually import eventually
 from fakes.sequence_house import SequenceHouse
 from fakes.told_market import ACCOUNT, SYMBOL
+from temporalio.api.sdk.v1 import WorkflowMetadata
 
 from trading.orders.models import OrderType
 
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.temporal
 
 OpenHouse = Callable[..., Awaitable[SequenceHouse]]
 
-RETRY_AFTER_S = 1
+RETRY_AFTER_S = 2
 
 
 class Ban:
@@ -47,6 +49,12 @@ class Ban:
         return await self._request(method, url, **options)
 
 
+async def shows(house: SequenceHouse, text: str) -> bool:
+    """Whether the Web UI has it on the guard's card."""
+    shown = await house.guard().query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return text in str(shown.current_details)
+
+
 async def is_protected(house: SequenceHouse) -> bool:
     return (await house.guard_state()).is_protected
 
@@ -57,8 +65,12 @@ async def test_a_ban_between_entry_and_stop_delays_the_stop_and_sells_nothing(
 ) -> None:
     house = await open_house()
     ban = Ban(house, status)
-    await house.bought(stop="6800")
+    buying = asyncio.create_task(house.bought(stop="6800"))
+    await eventually(lambda: ban.banned_at is not None, what="the ban")
+    await eventually(lambda: shows(house, "**No stop at the venue.**"), what="the card tells it meanwhile")
+    await buying
     await eventually(lambda: is_protected(house), what="the stop once the ban is over")
+    await eventually(lambda: shows(house, "stop at the venue: 6800"), what="the card tells that too")
     assert ban.banned_at is not None
     assert min(ban.left_at) >= ban.banned_at + RETRY_AFTER_S, "to ask during a ban lengthens it"
     (stop,) = await house.exchange.open_orders(ACCOUNT, SYMBOL)

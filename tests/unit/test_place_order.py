@@ -333,6 +333,28 @@ async def test_a_venue_silent_for_too_long_freezes_what_is_in_doubt() -> None:
     assert (await scene.place(an_order())).status is OrderStatus.FILLED
 
 
+@pytest.mark.parametrize("fate", [lost_reply(), lost_request()])
+async def test_a_stop_outlasts_a_silence_and_freezes_its_symbol_meanwhile(fate: Fate) -> None:
+    scene, stop = Scene(fate), a_stop()
+    scene.venue.silent = 10_000
+    for _ in range(3):
+        with pytest.raises(VenueUnavailable):
+            await scene.place(stop)
+        assert scene.journal.intents[stop.client_order_id].status is OrderStatus.FROZEN
+    scene.venue.silent = 0
+    assert (await scene.place(stop)).status is OrderStatus.NEW
+    assert [order.client_order_id for order in scene.venue.created] == [stop.client_order_id]
+
+
+async def test_a_ban_is_waited_for_as_long_as_the_venue_says() -> None:
+    scene = Scene(answered(OutcomeClass.NOT_SENT, "banned", retry_after_s=600))
+    with pytest.raises(VenueUnavailable) as banned:
+        await scene.place(a_stop())
+    assert banned.value.retry_after_s == 600
+    await scene.venue.pause(600)
+    assert (await scene.place(a_stop())).status is OrderStatus.NEW
+
+
 async def test_a_campaign_never_freezes_by_the_clock() -> None:
     scene = Scene(lost_reply(), patience=CAMPAIGN)
     scene.venue.silent = 10_000

@@ -66,7 +66,8 @@ def guard_story(
 ) -> str:
     """A position and what protects it."""
     lines = [f"**position** {plain(position)}"]
-    lines.append(f"stop at the venue: {plain(stop)}" if stop is not None else "no stop at the venue")
+    absent = "**No stop at the venue.**" if position > 0 else "no stop at the venue"
+    lines.append(f"stop at the venue: {plain(stop)}" if stop is not None else absent)
     if target is not None:
         lines.append(f"target: {plain(target)}")
     if leaving_because:

@@ -13,6 +13,9 @@ from trading.orders.symbols import Lot, Quote
 from trading.orders.wishes import ExitPlan, Expect, Guarded
 from trading.policy.execution import ExecutionPolicy
 
+PROTECTED_WITHIN_S = Decimal(5)
+"""What has filled has an exit at the venue within this time, while the venue answers and a worker lives (venue.md)."""
+
 
 class ExitLevels(Contract):
     """Where a stop rests, and the target that rests beside it where the venue takes both as one list."""

@@ -166,9 +166,9 @@ def metrics_page() -> str:
     rows = [(code(m.name), m.kind, m.unit, m.meaning, code(m.module)) for m in metrics()]
     return page(
         "Metrics",
-        "Our own, made through the Temporal SDK's meter and tagged with `provider` and `model`. The SDK adds its own "
-        "(`temporal_workflow_task_execution_latency` and many more). Workers do not export them yet: the exporter "
-        "comes with telemetry (C79).",
+        "Our own, made through the Temporal SDK's meter; those of models are tagged with `provider` and `model`. The "
+        "SDK adds its own (`temporal_workflow_task_execution_latency` and many more). Workers do not export them yet: "
+        "the exporter comes with telemetry (C79).",
         table(("metric", "kind", "unit", "meaning", "module"), rows),
     )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Protocol
 
 from activities.exchange.port import PreparedOrder, VenueAnswer
@@ -74,6 +76,17 @@ class OrderJournal(Protocol):
         The report's numbers come from the stored fills; `missing_quantity` is what the venue has executed beyond them.
         A terminal status that the venue gave never changes; an older view of the venue changes no status.
         """
+        ...
+
+    async def unprotected_s(self, key: OrderKey) -> Decimal | None:
+        """Venue seconds from the first unanswered fill to the acceptance of this exit; `None` where it answered none.
+
+        An exit answers every fill before it; an entry that brought its exits along in one list needs no answer.
+        """
+        ...
+
+    async def unprotected_since(self, key: OrderKey) -> datetime | None:
+        """The first fill of the key's account and symbol that no accepted exit has answered; `None` without one."""
         ...
 
     async def record_status(self, key: OrderKey, status: OrderStatus, *, reason: str) -> OrderReport:

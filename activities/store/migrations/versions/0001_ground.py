@@ -212,6 +212,8 @@ def upgrade() -> None:
         sa.Column("prepared", sa.Text(), nullable=False),
         sa.Column("intended_at", UtcTime(), nullable=False),
         sa.Column("closed_with", sa.Text(), nullable=True),
+        sa.Column("accepted_at", UtcTime(), nullable=True),
+        sa.Column("unprotected_s", Exact(), nullable=True),
         sa.PrimaryKeyConstraint("realm", "account", "client_order_id", name=op.f("pk_orders")),
     )
     op.create_index(op.f("ix_orders_realm_account_symbol"), "orders", ["realm", "account", "symbol"], unique=False)

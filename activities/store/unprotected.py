@@ -1,0 +1,49 @@
+"""What is held without an exit at the venue now, and how long what was bought has waited for one: venue time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from activities.store.open import Store
+from activities.store.open_trades import OpenTrade, open_trades
+from activities.store.tables import OrderRow
+from activities.store.unanswered import unanswered_since
+from trading.orders.exits import PROTECTED_WITHIN_S
+from trading.orders.models import RESTING
+
+
+async def unprotected(store: Store, realm: str) -> list[dict[str, Any]]:
+    """Open trades of which no exit rests at the venue: account, symbol, quantity, and since when by the venue's time.
+
+    Where an exit has ended unfilled it is since that end.
+    """
+    naked = [trade for trade in await open_trades(store, realm) if trade.quantity > 0 and not _has_exit(trade)]
+    lines = []
+    async with store.database.read() as connection:
+        for trade in naked:
+            since = await unanswered_since(connection, realm, trade.account, trade.symbol) or _since(trade)
+            held = {"account": trade.account, "symbol": trade.symbol, "quantity": trade.quantity}
+            lines.append(held | {"since": since})
+    return lines
+
+
+async def protection(store: Store, realm: str) -> dict[str, Any]:
+    """Exits that answered a fill, how many of them came later than `PROTECTED_WITHIN_S`, and the longest wait."""
+    query = select(OrderRow.unprotected_s).where(OrderRow.realm == realm, OrderRow.unprotected_s.is_not(None))
+    async with store.database.read() as connection:
+        waits = [wait for wait in (await connection.execute(query)).scalars() if wait is not None]
+    late = sum(1 for wait in waits if wait > PROTECTED_WITHIN_S)
+    return {"exits": len(waits), "late": late, "longest_s": max(waits, default=None)}
+
+
+def _has_exit(trade: OpenTrade) -> bool:
+    return any(order.status in RESTING for order in trade.exits)
+
+
+def _since(trade: OpenTrade) -> datetime:
+    """The end of the newest order: every fill was answered, and the answers are gone."""
+    orders = (*(entry.intent for entry in trade.entries), *trade.exits)
+    return max(order.report.observed_at for order in orders if order.report is not None)
