@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from fakes.exchange import FakeExchange, Fate, lost_reply, lost_request
 from store_rows import NOON, REALM, D, a_fill, a_prepared, a_request, a_venue_order
 
-from activities.exchange.port import PreparedLeg
+from activities.exchange.placing import OrderPlacement, Patience
+from activities.exchange.port import PreparedLeg, VenueUnavailable
 from activities.store.open import Store
+from activities.store.ports.journal import IntentRefused
 from activities.store.reading import status
 from trading.orders.models import Leg, OrderRequest, OrderStatus, OrderType, Side
 
@@ -128,3 +131,24 @@ async def test_dust_of_a_closed_trade_needs_no_exit(account: Store) -> None:
         closed_at=at(60),
     )
     assert (await status(account, REALM))["unprotected"] == []
+
+
+@pytest.mark.parametrize("fate", [lost_reply(), lost_request()])
+async def test_a_stop_that_a_silent_venue_left_open_freezes_the_symbol_until_it_answers(
+    account: Store, fate: Fate
+) -> None:
+    venue, stop = FakeExchange(fate, realm=REALM), a_stop()
+    placement = OrderPlacement(venue, account, pause=venue.pause, patience=Patience(), clock_s=venue.clock_s)
+    await buys(account, "d1", 1)
+    venue.silent = 10_000
+    for _ in range(2):
+        with pytest.raises(VenueUnavailable):
+            await placement.place(stop)
+    assert [order["status"] for order in (await status(account, REALM))["open_orders"]] == [OrderStatus.FROZEN]
+    with pytest.raises(IntentRefused, match="waits for a person"):
+        await buys(account, "d2", 5)
+    venue.silent = 0
+    assert (await placement.place(stop)).status is OrderStatus.NEW
+    assert len(venue.created) == 1
+    assert (await status(account, REALM))["unprotected"] == []
+    await buys(account, "d2", 5)

@@ -73,7 +73,7 @@ def lift(
     async def lifted() -> HandDone:
         from workers.operator.hands import lift_protection
 
-        async with running_place(settings_or_refusal(), verb="protections") as place:
+        async with running_place(settings_or_refusal(), verb="protections lift") as place:
             return await lift_protection(place, wish)
 
     conclude(said(lifted), as_json=json)
