@@ -37,6 +37,9 @@ from trading.risk.arming import must_be_armed
 from trading.risk.models import Mode
 
 
+_NOT_ACCEPTED = frozenset({OrderStatus.PENDING_NEW, OrderStatus.REJECTED})
+
+
 class JournalRows:
     """`OrderJournal` over the tables."""
 
@@ -124,7 +127,7 @@ class JournalRows:
                 await connection.execute(insert(FillRow), values)
                 await take_fills(self._database, connection, key, fresh)
             told = _venue_values(row, order) | _sums(row["symbol"], (*known, *fresh))
-            if row["accepted_at"] is None:
+            if row["accepted_at"] is None and order.status not in _NOT_ACCEPTED:
                 told |= await _acceptance(connection, row, order)
             changed = {name: value for name, value in told.items() if row[name] != value}
             if changed:
@@ -329,9 +332,12 @@ def _venue_values(row: RowMapping, order: VenueOrder) -> dict[str, Any]:
 
 
 async def _acceptance(connection: AsyncConnection, row: RowMapping, order: VenueOrder) -> dict[str, Any]:
-    """When the venue took the order, and of an exit how long what it answers was held without one."""
+    """When the venue took the order, and of an exit how long what it answers was held without one.
+
+    One that came in another order's list answers nothing that this one has not.
+    """
     accepted: dict[str, Any] = {"accepted_at": order.created_at}
-    if order.side is Side.BUY:
+    if order.side is Side.BUY or row["led_by"] is not None:
         return accepted
     since = await unanswered_since(connection, row["realm"], row["account"], row["symbol"], before=order.created_at)
     if since is None:

@@ -96,11 +96,21 @@ async def test_an_entry_that_brings_its_stop_along_waits_for_nothing(account: St
     await account.record_intent(entry, a_prepared(entry).model_copy(update={"beside": (sent,)}))
     fill = a_fill(entry, filled_at=at(1))
     await account.record_order(entry.key, a_venue_order(entry, fill), [fill])
-    told = a_venue_order(stop, venue_order_id="11", created_at=at(0.5))
+    told = a_venue_order(stop, venue_order_id="11", created_at=at(1))
     await account.record_order(stop.key, told, [])
     assert await account.unprotected_since(entry.key) is None
     await stops(account, a_stop(revision=1), 3600)
     assert (await status(account, REALM))["protection"] == {"exits": 0, "late": 0, "longest_s": None}
+
+
+async def test_a_stop_that_the_venue_did_not_keep_answers_nothing(account: Store) -> None:
+    await buys(account, "d1", 1)
+    await stops(account, a_stop(), 2, status=OrderStatus.REJECTED)
+    assert await account.unprotected_s(a_stop().key) is None
+    assert await account.unprotected_since(a_stop().key) == at(1)
+    again = a_stop(revision=1)
+    await stops(account, again, 9)
+    assert await account.unprotected_s(again.key) == D(8)
 
 
 async def test_what_is_held_without_an_exit_is_shown_until_one_rests(account: Store) -> None:
