@@ -36,7 +36,6 @@ from trading.orders.models import (
 from trading.risk.arming import must_be_armed
 from trading.risk.models import Mode
 
-
 _NOT_ACCEPTED = frozenset({OrderStatus.PENDING_NEW, OrderStatus.REJECTED})
 
 
