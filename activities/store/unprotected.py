@@ -16,11 +16,11 @@ from trading.orders.models import RESTING
 
 
 async def unprotected(store: Store, realm: str) -> list[dict[str, Any]]:
-    """Open trades of which no exit rests at the venue: account, symbol, quantity, and since when by the venue's time.
+    """Open trades that filled and of which no exit rests at the venue: account, symbol, quantity, since when.
 
-    Where an exit has ended unfilled it is since that end.
+    The time is the venue's; where an exit has ended unfilled it is that end.
     """
-    naked = [trade for trade in await open_trades(store, realm) if trade.quantity > 0 and not _has_exit(trade)]
+    naked = [trade for trade in await open_trades(store, realm) if _is_held(trade) and not _has_exit(trade)]
     lines = []
     async with store.database.read() as connection:
         for trade in naked:
@@ -37,6 +37,11 @@ async def protection(store: Store, realm: str) -> dict[str, Any]:
         waits = [wait for wait in (await connection.execute(query)).scalars() if wait is not None]
     late = sum(1 for wait in waits if wait > PROTECTED_WITHIN_S)
     return {"exits": len(waits), "late": late, "longest_s": max(waits, default=None)}
+
+
+def _is_held(trade: OpenTrade) -> bool:
+    """What an earlier trade has left is dust, until an entry of this one fills."""
+    return trade.quantity > 0 and any(entry.is_filled for entry in trade.entries)
 
 
 def _has_exit(trade: OpenTrade) -> bool:

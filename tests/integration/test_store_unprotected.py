@@ -141,6 +141,9 @@ async def test_dust_of_a_closed_trade_needs_no_exit(account: Store) -> None:
         closed_at=at(60),
     )
     assert (await status(account, REALM))["unprotected"] == []
+    another = a_request(decision_id="d2", permit_id="p-d2")
+    await account.record_intent(another, a_prepared(another))
+    assert (await status(account, REALM))["unprotected"] == []
 
 
 @pytest.mark.parametrize("fate", [lost_reply(), lost_request()])
