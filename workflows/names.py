@@ -10,8 +10,11 @@ from temporalio.common import SearchAttributeKey
 TASK_TIMEOUT = timedelta(seconds=5)
 """A workflow task in the hands of a killed worker is given to another after this long; the default is ten seconds."""
 
-PROTECTING_TASK_TIMEOUT = timedelta(seconds=2)
-"""The same for what stands between a fill and its stop: an entry's execution, and the guard of a position."""
+PROTECTING_TASK_TIMEOUT = timedelta(seconds=3)
+"""The same for what stands between a fill and its stop: an entry's execution, and the guard of a position.
+
+Not less: where the only worker comes back, a dozen guards are replayed at once.
+"""
 
 DEPLOYMENT = "perennial"
 """The worker deployment; the local stack runs its one version, `local`."""

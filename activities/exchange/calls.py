@@ -28,12 +28,12 @@ from activities.exchange.port import (
     OpenAccounts,
     ResolveOrder,
 )
-from activities.exchange.protecting import place_stop
+from activities.exchange.protecting import place_exit
 from activities.exchange.translation import venue_call
 from activities.exchange.valuing import check_realm_of, mark
 from activities.store.ports.accounts import AccountBook
 from activities.store.ports.journal import OrderJournal
-from trading.orders.models import Leg, OrderKey, OrderReport, OrderRequest
+from trading.orders.models import PROTECTIVE, OrderKey, OrderReport, OrderRequest
 
 T = TypeVar("T")
 
@@ -119,8 +119,8 @@ class ExchangeCalls:
         resolved, and a person must look.
         """
         async with venue_call(about_an_order=True):
-            if request.leg is Leg.STOP:
-                return await place_stop(self._placement, self._journal, request)
+            if request.leg in PROTECTIVE:
+                return await place_exit(self._placement, self._journal, request)
             return await self._placement.place(request)
 
     @activity.defn

@@ -20,6 +20,7 @@ from activities.exchange.port import Exchange, PreparedOrder, VenueAnswer, Venue
 from activities.exchange.recording import ASK_EVERY_S, Pause, record_end, record_found
 from activities.store.ports.journal import Intent, IntentRefused, OrderJournal
 from trading.orders.models import (
+    NO_ANSWER,
     PROTECTIVE,
     Leg,
     OrderReport,
@@ -62,7 +63,7 @@ class IntentDiffers(Exception):
 
 
 class _OutOfTime(Exception):
-    """`wait_s` is how long the venue wants to be left alone, where that is what takes the time."""
+    """`wait_s` is how long the venue wants to be left alone; `None` where it answers, and refuses."""
 
     def __init__(self, why: str, *, doubt: bool, wait_s: float | None = None) -> None:
         super().__init__(why)
@@ -119,7 +120,7 @@ class OrderPlacement:
             raise IntentDiffers(f"client id {request.client_order_id} belongs to another order: {mismatch}")
         if intent.report is not None and intent.report.is_terminal:
             return await record_end(self._exchange, self._journal, intent, pause=self._pause)
-        if intent.status is OrderStatus.FROZEN and not _may_be_sent_beside(request):
+        if intent.status is OrderStatus.FROZEN and not intent.is_tried_on:
             found = await self._exchange.find(request.key)
             if found is None:
                 return intent.report or await self._frozen(request, "frozen before, and unknown to the venue")
@@ -296,16 +297,16 @@ class OrderPlacement:
         await self._pause(wait_s)
 
     async def _give_up(self, request: OrderRequest, late: _OutOfTime) -> OrderReport:
-        """Freeze what is in doubt. A stop is tried for as long as it takes; nothing is bought beside it meanwhile."""
+        """Freeze what is in doubt. While the venue is silent a stop is tried on, and nothing is bought beside it."""
         again = VenueUnavailable(f"order {request.client_order_id}: {late.why}", retry_after_s=_pause(late.wait_s))
         if not self._patience.decides or (not late.doubt and not request.raises_exposure):
             raise again
         if not late.doubt:
             return await self._refused(request, f"ended unsent: {late.why}")
-        report = await self._frozen(request, late.why)
-        if _may_be_sent_beside(request):
-            raise again
-        return report
+        if late.wait_s is None or not _may_be_sent_beside(request):
+            return await self._frozen(request, late.why)
+        await self._frozen(request, f"{NO_ANSWER}: {late.why}")
+        raise again
 
     async def _never_intended(
         self, request: OrderRequest, why: str, *, code: int | None = None, status: OrderStatus = OrderStatus.REFUSED

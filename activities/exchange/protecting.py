@@ -1,4 +1,4 @@
-"""A stop for what has filled: how long it took is measured, and one that is late is told."""
+"""An exit for what has filled: how long it took is measured, and one that is late or missing is told."""
 
 from __future__ import annotations
 
@@ -16,28 +16,35 @@ from trading.orders.models import OrderReport, OrderRequest
 log = logging.getLogger(__name__)
 
 
-async def place_stop(placement: OrderPlacement, journal: OrderJournal, request: OrderRequest) -> OrderReport:
-    """Place it, and measure in the venue's time how long what it protects was held without an exit.
+async def place_exit(placement: OrderPlacement, journal: OrderJournal, request: OrderRequest) -> OrderReport:
+    """Place it, and measure in the venue's time how long what it ends or protects was held without an exit.
 
     Across kills, bans and outages that time has no bound but is told (venue.md): by a warning for each attempt that
-    ends without the stop, and by one more where it came late. `perennial status` shows both.
+    leaves nothing at the venue, and by one more where the exit came late. `perennial status` shows both.
     """
     try:
         report = await placement.place(request)
     except (VenueUnavailable, VenueRefused) as silent:
-        since = await journal.unprotected_since(request.key)
-        if since is not None:
-            _warn("held without a stop", request, since=since, because=str(silent))
+        await _tell_if_naked(journal, request, str(silent))
         raise
     waited_s = await journal.unprotected_s(request.key)
-    if waited_s is not None:
-        meter = activity.metric_meter()
-        meter.create_histogram_float("perennial_unprotected", "from a fill to the exit that answers it", "s").record(
-            float(waited_s)
-        )
-        if waited_s > PROTECTED_WITHIN_S:
-            _warn("a stop came late", request, unprotected_s=waited_s)
+    if waited_s is None:
+        if report.executed_quantity == 0:
+            await _tell_if_naked(journal, request, f"{report.status.value}: {report.reason}")
+        return report
+    meter = activity.metric_meter()
+    meter.create_histogram_float("perennial_unprotected", "from a fill to the exit that answers it", "s").record(
+        float(waited_s)
+    )
+    if waited_s > PROTECTED_WITHIN_S:
+        _warn("an exit came late", request, unprotected_s=waited_s)
     return report
+
+
+async def _tell_if_naked(journal: OrderJournal, request: OrderRequest, because: str) -> None:
+    since = await journal.unprotected_since(request.key)
+    if since is not None:
+        _warn("held without an exit", request, since=since, because=because)
 
 
 def _warn(what: str, request: OrderRequest, **facts: Any) -> None:

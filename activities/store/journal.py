@@ -18,11 +18,12 @@ from activities.store.holdings import take_fills
 from activities.store.order_rows import BESIDE, REQUEST_COLUMNS, fill_of, intent_of, report_of
 from activities.store.ports.journal import Intent, IntentRefused
 from activities.store.tables import FillRow, GateRow, OrderRow
-from activities.store.unanswered import unanswered_since
+from activities.store.unanswered import naked_since, unanswered_since
 from trading.ledger.positions import assets_of, quote_value
 from trading.ledger.venue_reset import VENUE_RESET
 from trading.money import ZERO
 from trading.orders.models import (
+    RESTING,
     TERMINAL,
     Fill,
     OrderKey,
@@ -35,8 +36,6 @@ from trading.orders.models import (
 )
 from trading.risk.arming import must_be_armed
 from trading.risk.models import Mode
-
-_NOT_ACCEPTED = frozenset({OrderStatus.PENDING_NEW, OrderStatus.REJECTED})
 
 
 class JournalRows:
@@ -126,7 +125,7 @@ class JournalRows:
                 await connection.execute(insert(FillRow), values)
                 await take_fills(self._database, connection, key, fresh)
             told = _venue_values(row, order) | _sums(row["symbol"], (*known, *fresh))
-            if row["accepted_at"] is None and order.status not in _NOT_ACCEPTED:
+            if row["accepted_at"] is None and _is_accepted(row, order):
                 told |= await _acceptance(connection, row, order)
             changed = {name: value for name, value in told.items() if row[name] != value}
             if changed:
@@ -140,12 +139,12 @@ class JournalRows:
 
     async def unprotected_since(self, key: OrderKey) -> datetime | None:
         async with self._database.read() as connection:
-            return await unanswered_since(connection, key.realm, key.account, key.symbol)
+            return await naked_since(connection, key.realm, key.account, key.symbol)
 
     async def record_status(self, key: OrderKey, status: OrderStatus, *, reason: str) -> OrderReport:
         async with self._database.write() as connection:
             row = await _locked(self._database, connection, key)
-            if OrderStatus(row["status"]) in TERMINAL or row["status"] == status.value:
+            if OrderStatus(row["status"]) in TERMINAL or (row["status"], row["reason"]) == (status.value, reason):
                 return report_of(row)
             values = {"status": status.value, "reason": reason}
             await connection.execute(update(OrderRow).where(_at(key)).values(**values))
@@ -328,6 +327,13 @@ def _venue_values(row: RowMapping, order: VenueOrder) -> dict[str, Any]:
     if settled or (older and row["venue_order_id"] is not None):
         return values
     return values | {"status": order.status.value, "observed_at": order.updated_at, "code": None, "reason": ""}
+
+
+def _is_accepted(row: RowMapping, order: VenueOrder) -> bool:
+    """Whether it has rested or traded: the exits of a list whose entry did not fill only end."""
+    if order.status in {OrderStatus.PENDING_NEW, OrderStatus.REJECTED}:
+        return False
+    return row["led_by"] is None or order.status in RESTING or order.executed_quantity > 0
 
 
 async def _acceptance(connection: AsyncConnection, row: RowMapping, order: VenueOrder) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
-from activities.store.tables import FillRow, OrderRow
-from trading.orders.models import Leg, Side
+from activities.store.tables import FillRow, OrderRow, TradeOutcomeRow
+from trading.orders.models import RESTING, Leg, Side
 
 _EVER = datetime.max.replace(tzinfo=UTC)
 _IN_LIST = aliased(OrderRow)
@@ -36,6 +36,12 @@ _FILLED_AT = (
         FillRow.filled_at <= bindparam("before"),
         OrderRow.leg == Leg.ENTRY.value,
         OrderRow.side == Side.BUY.value,
+        ~select(TradeOutcomeRow.decision_id)
+        .where(
+            *(getattr(TradeOutcomeRow, name) == bindparam(name) for name in _NAMES),
+            TradeOutcomeRow.decision_id == OrderRow.decision_id,
+        )
+        .exists(),
         ~select(_IN_LIST.client_order_id)
         .where(
             _IN_LIST.realm == OrderRow.realm,
@@ -49,13 +55,34 @@ _FILLED_AT = (
 """Built once: putting a statement together costs more than running it."""
 
 
+_EXITS = select(OrderRow.status, OrderRow.observed_at).where(
+    *(getattr(OrderRow, name) == bindparam(name) for name in _NAMES),
+    OrderRow.closed_with.is_(None),
+    OrderRow.side == Side.SELL.value,
+    OrderRow.accepted_at.is_not(None),
+)
+
+
+async def naked_since(connection: AsyncConnection, realm: str, account: str, symbol: str) -> datetime | None:
+    """Since when no exit rests at the venue: the first unanswered fill, or the end of the newest exit.
+
+    `None` while an exit rests, and where nothing was ever bought.
+    """
+    names = {"realm": realm, "account": account, "symbol": symbol}
+    exits = (await connection.execute(_EXITS, names)).all()
+    if any(status in RESTING for status, _ in exits):
+        return None
+    unanswered = await unanswered_since(connection, realm, account, symbol)
+    return unanswered or max((ended for _, ended in exits), default=None)
+
+
 async def unanswered_since(
     connection: AsyncConnection, realm: str, account: str, symbol: str, *, before: datetime = _EVER
 ) -> datetime | None:
     """The first fill of an entry after the newest exit that the venue has accepted; `None` where there is none.
 
-    An exit answers every fill before it, and an entry that brought its exits along in one list needs no answer. With
-    `before` the same as it was at that time.
+    An exit answers every fill before it; an entry that brought its exits along in one list needs no answer, and what
+    a closed trade has left is dust. With `before` the same as it was at that time.
     """
     names = {"realm": realm, "account": account, "symbol": symbol, "before": before}
     answered = (await connection.execute(_ANSWERED_AT, names)).scalar_one()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -10,9 +9,8 @@ from sqlalchemy import select
 from activities.store.open import Store
 from activities.store.open_trades import OpenTrade, open_trades
 from activities.store.tables import OrderRow
-from activities.store.unanswered import unanswered_since
+from activities.store.unanswered import naked_since
 from trading.orders.exits import PROTECTED_WITHIN_S
-from trading.orders.models import RESTING
 
 
 async def unprotected(store: Store, realm: str) -> list[dict[str, Any]]:
@@ -20,13 +18,14 @@ async def unprotected(store: Store, realm: str) -> list[dict[str, Any]]:
 
     The time is the venue's; where an exit has ended unfilled it is that end.
     """
-    naked = [trade for trade in await open_trades(store, realm) if _is_held(trade) and not _has_exit(trade)]
+    held = [trade for trade in await open_trades(store, realm) if _is_held(trade)]
     lines = []
     async with store.database.read() as connection:
-        for trade in naked:
-            since = await unanswered_since(connection, realm, trade.account, trade.symbol) or _since(trade)
-            held = {"account": trade.account, "symbol": trade.symbol, "quantity": trade.quantity}
-            lines.append(held | {"since": since})
+        for trade in held:
+            since = await naked_since(connection, realm, trade.account, trade.symbol)
+            if since is not None:
+                names = {"account": trade.account, "symbol": trade.symbol}
+                lines.append(names | {"quantity": trade.quantity, "since": since})
     return lines
 
 
@@ -42,13 +41,3 @@ async def protection(store: Store, realm: str) -> dict[str, Any]:
 def _is_held(trade: OpenTrade) -> bool:
     """What an earlier trade has left is dust, until an entry of this one fills."""
     return trade.quantity > 0 and any(entry.is_filled for entry in trade.entries)
-
-
-def _has_exit(trade: OpenTrade) -> bool:
-    return any(order.status in RESTING for order in trade.exits)
-
-
-def _since(trade: OpenTrade) -> datetime:
-    """The end of the newest order: every fill was answered, and the answers are gone."""
-    orders = (*(entry.intent for entry in trade.entries), *trade.exits)
-    return max(order.report.observed_at for order in orders if order.report is not None)

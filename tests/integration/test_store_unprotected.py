@@ -63,6 +63,19 @@ async def stops(store: Store, stop: OrderRequest, second: float, *, status: Orde
     await store.record_order(stop.key, told.model_copy(update={"status": status}), [])
 
 
+async def closes(store: Store, decision: str) -> None:
+    await store.record_outcome(
+        REALM,
+        "main",
+        "BTC/USDT",
+        decision,
+        pnl_usd=D(1),
+        return_fraction=D("0.1"),
+        exit_reason="target",
+        closed_at=at(60),
+    )
+
+
 async def test_a_stop_answers_the_first_fill_before_it_and_later_ones_are_not_its_own(account: Store) -> None:
     await buys(account, "d1", 1, 3)
     assert await account.unprotected_since(a_stop().key) == at(1)
@@ -122,6 +135,36 @@ async def test_what_is_held_without_an_exit_is_shown_until_one_rests(account: St
     assert (await status(account, REALM))["unprotected"] == []
 
 
+async def test_one_that_replaces_another_is_missed_from_the_end_of_that(account: Store) -> None:
+    await buys(account, "d1", 1)
+    await stops(account, a_stop(), 2, status=OrderStatus.CANCELED)
+    higher = a_stop(revision=1)
+    await account.record_intent(higher, a_prepared(higher))
+    assert await account.unprotected_since(higher.key) == at(11)
+    await account.record_status(higher.key, OrderStatus.REFUSED, reason="banned")
+    assert [line["since"] for line in (await status(account, REALM))["unprotected"]] == [iso(at(11))]
+
+
+async def test_exits_of_a_list_that_did_not_fill_answer_nothing(account: Store) -> None:
+    await buys(account, "d1", 1)
+    entry = a_request(decision_id="d2", permit_id="p-d2")
+    stop = a_stop("d2").model_copy(update={"led_by": entry.client_order_id})
+    sent = PreparedLeg(client_order_id=stop.client_order_id, quantity=D("0.1"), stop_price=stop.stop_price)
+    listed = entry.model_copy(update={"beside": (stop,)})
+    await account.record_intent(listed, a_prepared(listed).model_copy(update={"beside": (sent,)}))
+    ended = a_venue_order(stop, venue_order_id="11", status=OrderStatus.EXPIRED, created_at=at(5))
+    await account.record_order(stop.key, ended, [])
+    assert await account.unprotected_since(stop.key) == at(1)
+
+
+async def test_dust_that_an_earlier_trade_left_makes_no_later_stop_late(account: Store) -> None:
+    await buys(account, "d1", 1)
+    await closes(account, "d1")
+    await buys(account, "d2", 86400)
+    await stops(account, a_stop("d2"), 86400.5)
+    assert await account.unprotected_s(a_stop("d2").key) == D("0.5")
+
+
 async def test_it_is_shown_again_from_the_end_of_its_exit(account: Store) -> None:
     await buys(account, "d1", 1)
     await stops(account, a_stop(), 2, status=OrderStatus.EXPIRED)
@@ -130,16 +173,7 @@ async def test_it_is_shown_again_from_the_end_of_its_exit(account: Store) -> Non
 
 async def test_dust_of_a_closed_trade_needs_no_exit(account: Store) -> None:
     await buys(account, "d1", 1)
-    await account.record_outcome(
-        REALM,
-        "main",
-        "BTC/USDT",
-        "d1",
-        pnl_usd=D(1),
-        return_fraction=D("0.1"),
-        exit_reason="target",
-        closed_at=at(60),
-    )
+    await closes(account, "d1")
     assert (await status(account, REALM))["unprotected"] == []
     another = a_request(decision_id="d2", permit_id="p-d2")
     await account.record_intent(another, a_prepared(another))

@@ -185,8 +185,13 @@ async def test_the_verb_finds_a_guard_where_none_runs(open_house: OpenHouse, *, 
     assert done.state in {"NEW", "FILLED"}
     (entry,) = await house.store.audit(house.realm, subject=name)
     assert (entry.what, entry.who) == ("resolve filled", "me")
+    await eventually(lambda: has_thawed(house), what="the guard has heard of it: the ledger knows first")
     with pytest.raises(HandRefused, match="not frozen"):
         await resolve_order(place, word.model_copy(update={"operation_id": "again"}))
+
+
+async def has_thawed(house: SequenceHouse) -> bool:
+    return not (await house.guard_state()).frozen_ids
 
 
 async def kept_on_record(house: SequenceHouse, permit: Permit) -> None:

@@ -13,7 +13,9 @@ from fakes.frozen_entry import frozen_entry, is_resolved
 from fakes.people import attached, audited, has_mode
 from fakes.sequence_house import SequenceHouse
 from fakes.told_market import ACCOUNT, OPENS_AT, Told
+from store_rows import a_prepared
 
+from trading.orders.models import NO_ANSWER, OrderStatus
 from trading.risk.models import Mode
 from workflows.names import Signal
 from workflows.protocol import Defend
@@ -46,6 +48,19 @@ async def test_a_frozen_entry_is_ours_once_a_person_says_so(open_house: OpenHous
     again = await typed(home, "resolve", name, "--as", "filled", *word)
     assert again.is_one_sentence
     assert "not frozen" in again.err
+
+
+async def test_a_stop_that_is_tried_on_needs_no_word(open_house: OpenHouse, tmp_path: Path) -> None:
+    house = await open_house()
+    order = house.entry(await house.permit(name="wish", notional="5000", now=await house.market_now()))
+    await house.store.record_intent(order, a_prepared(order))
+    await house.store.record_status(order.key, OrderStatus.FROZEN, reason=f"{NO_ANSWER}: banned")
+    home = attached(house, tmp_path / "house-1")
+    word = ("--as", "absent", "--reason", "not there", "--who", "ada")
+    said = await typed(home, "resolve", order.client_order_id, *word)
+    assert said.is_one_sentence
+    assert "tried until the venue answers" in said.err
+    assert await audited(house, order.client_order_id) == []
 
 
 async def test_a_protection_is_listed_and_lifted(open_house: OpenHouse, tmp_path: Path) -> None:

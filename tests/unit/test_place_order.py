@@ -346,6 +346,14 @@ async def test_a_stop_outlasts_a_silence_and_freezes_its_symbol_meanwhile(fate: 
     assert [order.client_order_id for order in scene.venue.created] == [stop.client_order_id]
 
 
+async def test_a_stop_that_is_not_as_we_meant_it_waits_for_a_person_and_is_never_sent_again() -> None:
+    scene, stop = Scene(), a_stop()
+    await scene.journal.record_intent(stop, await scene.venue.prepare(stop))
+    await scene.journal.record_status(stop.key, OrderStatus.FROZEN, reason="stop price is 6900 at the venue")
+    assert (await scene.place(stop)).status is OrderStatus.FROZEN
+    assert scene.venue.sent == []
+
+
 async def test_a_ban_is_waited_for_as_long_as_the_venue_says() -> None:
     scene = Scene(answered(OutcomeClass.NOT_SENT, "banned", retry_after_s=600))
     with pytest.raises(VenueUnavailable) as banned:

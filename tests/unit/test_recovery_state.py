@@ -122,6 +122,12 @@ def test_an_intended_reduction_is_wished_again_for_its_own_decision_and_quantity
     assert (state.revision, state.leaving) == (1, None)
 
 
+def test_a_stop_that_a_silent_venue_left_open_is_placed_again_under_its_id() -> None:
+    order = an_exit(Leg.STOP, OrderStatus.FROZEN, revision=1, reason="no_answer: the venue does not answer")
+    state = guard_state(trade(order), realm=REALM)
+    assert (state.frozen, state.stop, state.revision) == (None, None, 1)
+
+
 @pytest.mark.parametrize(("leg", "place"), [(Leg.STOP, "stop"), (Leg.EXIT, "leaving")])
 def test_what_was_frozen_stays_frozen(leg: Leg, place: str) -> None:
     """Waits for a person, before and after."""

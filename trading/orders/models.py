@@ -189,6 +189,10 @@ class VenueOrder(Contract):
     order_list_id: str | None = None
 
 
+NO_ANSWER = "no_answer"
+"""The first word of why a stop is frozen that is tried for as long as the venue is silent: it needs no person."""
+
+
 class OrderReport(Contract):
     """What the workflow learns of one order: status, cumulative numbers, and why where it was refused or frozen."""
 

@@ -116,12 +116,12 @@ def _standing(order: Intent, trade: OpenTrade, *, exits: Mapping[str, OrderRepor
     place = "stop" if request.leg is Leg.STOP else "leaving"
     if request.leg is Leg.TARGET and request.type is OrderType.LIMIT_MAKER:
         place = "target"
-    if order.status is OrderStatus.FROZEN:
+    if order.status is OrderStatus.FROZEN and not order.is_tried_on:
         reason = order.report.reason if order.report is not None else ""
         why = reason or f"{request.leg.value} order unknown at the venue"
         beside = {one.leg.value: one for one in request.beside}
         return {place: request, **beside, "frozen": why, "frozen_order": request.client_order_id}
-    if order.status is not OrderStatus.INTENDED:
+    if order.status is not OrderStatus.INTENDED and not order.is_tried_on:
         return {place: request}
     if request.leg is Leg.STOP and _moved_since(request, trade):
         # It is cancelled, as a list where it leads one, before another is placed: it may have arrived.

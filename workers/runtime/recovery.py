@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -27,6 +28,7 @@ from workflows.account_desk import AccountDesk
 from workflows.market_watch import MarketWatch
 from workflows.names import (
     PROTECTING_TASK_TIMEOUT,
+    TASK_TIMEOUT,
     QueueRole,
     campaign_workflow,
     desk_workflow,
@@ -216,16 +218,27 @@ class _Beginning:
         name = guard_workflow(self.realm, trade.account, trade.symbol)
         summary = f"guard of {trade.symbol} for {trade.account}"
         found_by = labels(realm=self.realm, accounts=(trade.account,), symbol=trade.symbol)
-        return await self._start(PositionGuard.run, request, name, summary=summary, found_by=found_by)
+        return await self._start(
+            PositionGuard.run, request, name, summary=summary, found_by=found_by, task_timeout=PROTECTING_TASK_TIMEOUT
+        )
 
     async def execution(self, name: str, request: ExecutionRequest) -> bool:
         order = request.order
         summary = f"{order.side.value} {order.symbol} for {order.account}"
         found_by = labels(realm=self.realm, accounts=(order.account,), symbol=order.symbol, as_of=order.as_of)
-        return await self._start(OrderExecution.run, request, name, summary=summary, found_by=found_by)
+        return await self._start(
+            OrderExecution.run, request, name, summary=summary, found_by=found_by, task_timeout=PROTECTING_TASK_TIMEOUT
+        )
 
     async def _start(
-        self, workflow: Any, request: Any, name: str, *, summary: str, found_by: TypedSearchAttributes
+        self,
+        workflow: Any,
+        request: Any,
+        name: str,
+        *,
+        summary: str,
+        found_by: TypedSearchAttributes,
+        task_timeout: timedelta = TASK_TIMEOUT,
     ) -> bool:
         try:
             await self.client.start_workflow(
@@ -235,7 +248,7 @@ class _Beginning:
                 task_queue=task_queue(self.realm, QueueRole.DECISIONS),
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-                task_timeout=PROTECTING_TASK_TIMEOUT,
+                task_timeout=task_timeout,
                 static_summary=summary,
                 search_attributes=found_by,
             )

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from activities.exchange.port import PreparedOrder, VenueAnswer
 from trading.contract import Contract
-from trading.orders.models import Fill, OrderKey, OrderReport, OrderRequest, OrderStatus, VenueOrder
+from trading.orders.models import NO_ANSWER, Fill, OrderKey, OrderReport, OrderRequest, OrderStatus, VenueOrder
 
 
 class IntentRefused(Exception):
@@ -33,6 +33,12 @@ class Intent(Contract):
     sends: int
     report: OrderReport | None = None
     venue_order_id: str | None = None
+
+    @property
+    def is_tried_on(self) -> bool:
+        """Whether it is a stop that is frozen only for as long as the venue is silent."""
+        reason = self.report.reason if self.report is not None else ""
+        return self.status is OrderStatus.FROZEN and reason.startswith(f"{NO_ANSWER}: ")
 
 
 class OrderJournal(Protocol):
@@ -86,7 +92,10 @@ class OrderJournal(Protocol):
         ...
 
     async def unprotected_since(self, key: OrderKey) -> datetime | None:
-        """The first fill of the key's account and symbol that no accepted exit has answered; `None` without one."""
+        """Since when, by the venue's time, no exit rests for what was bought of the symbol; `None` while one does.
+
+        It is the first fill that no exit has answered, or the end of the newest exit. Dust is for the caller to know.
+        """
         ...
 
     async def record_status(self, key: OrderKey, status: OrderStatus, *, reason: str) -> OrderReport:

@@ -59,7 +59,7 @@ async def test_a_stop_is_measured_and_told_where_it_is_late(
     desk.journal.waits_s[stop.client_order_id] = Decimal(waited_s)
     assert (await desk.place(stop)).status is OrderStatus.NEW
     assert desk.seconds == [float(waited_s)]
-    assert desk.told == ([("a stop came late", {"unprotected_s": Decimal(waited_s)})] if is_told else [])
+    assert desk.told == ([("an exit came late", {"unprotected_s": Decimal(waited_s)})] if is_told else [])
 
 
 async def test_a_stop_that_answers_no_fill_and_an_entry_are_not_measured(caplog: pytest.LogCaptureFixture) -> None:
@@ -69,6 +69,15 @@ async def test_a_stop_that_answers_no_fill_and_an_entry_are_not_measured(caplog:
     await desk.place(an_order())
     assert desk.seconds == []
     assert desk.told == []
+
+
+async def test_a_refused_exit_is_told_while_something_is_held(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk(answered(OutcomeClass.REFUSED, "would trigger immediately"), caplog=caplog)
+    desk.journal.unanswered_since = START
+    assert (await desk.place(a_stop())).status is OrderStatus.REFUSED
+    ((what, facts),) = desk.told
+    assert (what, facts["since"]) == ("held without an exit", START)
+    assert "would trigger immediately" in facts["because"]
 
 
 async def test_an_attempt_that_ends_without_the_stop_is_told_while_something_is_held(
@@ -82,5 +91,5 @@ async def test_an_attempt_that_ends_without_the_stop_is_told_while_something_is_
     with pytest.raises(ApplicationError, match="banned"):
         await desk.place(a_stop())
     (what, facts), *more = desk.told
-    assert (what, facts["since"], more) == ("held without a stop", START, [])
+    assert (what, facts["since"], more) == ("held without an exit", START, [])
     assert "banned" in facts["because"]
