@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
@@ -13,14 +15,16 @@ from trading.orders.models import RESTING, Leg, Side
 
 _EVER = datetime.max.replace(tzinfo=UTC)
 _IN_LIST = aliased(OrderRow)
-_NAMES = ("realm", "account", "symbol")
 
-_ANSWERED_AT = select(func.max(OrderRow.accepted_at)).where(
-    *(getattr(OrderRow, name) == bindparam(name) for name in _NAMES),
-    OrderRow.closed_with.is_(None),
-    OrderRow.side == Side.SELL.value,
-    OrderRow.accepted_at <= bindparam("before"),
-)
+
+def _of_symbol(table: type[Any]) -> Iterator[ColumnElement[bool]]:
+    return (getattr(table, name) == bindparam(name) for name in ("realm", "account", "symbol"))
+
+
+_IS_SALE = and_(*_of_symbol(OrderRow), OrderRow.closed_with.is_(None), OrderRow.side == Side.SELL.value)
+
+_EXITS = select(OrderRow.status, OrderRow.observed_at).where(_IS_SALE, OrderRow.accepted_at.is_not(None))
+_ANSWERED_AT = select(func.max(OrderRow.accepted_at)).where(_IS_SALE, OrderRow.accepted_at <= bindparam("before"))
 _FILLED_AT = (
     select(func.min(FillRow.filled_at))
     .join(
@@ -30,17 +34,14 @@ _FILLED_AT = (
         & (OrderRow.client_order_id == FillRow.client_order_id),
     )
     .where(
-        *(getattr(FillRow, name) == bindparam(name) for name in _NAMES),
+        *_of_symbol(FillRow),
         FillRow.closed_with.is_(None),
         FillRow.filled_at > bindparam("after"),
         FillRow.filled_at <= bindparam("before"),
         OrderRow.leg == Leg.ENTRY.value,
         OrderRow.side == Side.BUY.value,
         ~select(TradeOutcomeRow.decision_id)
-        .where(
-            *(getattr(TradeOutcomeRow, name) == bindparam(name) for name in _NAMES),
-            TradeOutcomeRow.decision_id == OrderRow.decision_id,
-        )
+        .where(*_of_symbol(TradeOutcomeRow), TradeOutcomeRow.decision_id == OrderRow.decision_id)
         .exists(),
         ~select(_IN_LIST.client_order_id)
         .where(
@@ -53,14 +54,6 @@ _FILLED_AT = (
     )
 )
 """Built once: putting a statement together costs more than running it."""
-
-
-_EXITS = select(OrderRow.status, OrderRow.observed_at).where(
-    *(getattr(OrderRow, name) == bindparam(name) for name in _NAMES),
-    OrderRow.closed_with.is_(None),
-    OrderRow.side == Side.SELL.value,
-    OrderRow.accepted_at.is_not(None),
-)
 
 
 async def naked_since(connection: AsyncConnection, realm: str, account: str, symbol: str) -> datetime | None:

@@ -193,6 +193,11 @@ NO_ANSWER = "no_answer"
 """The first word of why a stop is frozen that is tried for as long as the venue is silent: it needs no person."""
 
 
+def is_tried_on(status: str, reason: str) -> bool:
+    """Whether an order with this status and reason is such a stop."""
+    return status == OrderStatus.FROZEN and reason.startswith(f"{NO_ANSWER}: ")
+
+
 class OrderReport(Contract):
     """What the workflow learns of one order: status, cumulative numbers, and why where it was refused or frozen."""
 

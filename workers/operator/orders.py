@@ -30,7 +30,7 @@ async def resolve_order(place: Place, word: Resolution) -> HandDone:
     from temporalio.service import RPCError, RPCStatusCode
 
     from activities.store.reading import order_list
-    from trading.orders.models import NO_ANSWER
+    from trading.orders.models import is_tried_on
     from trading.orders.wishes import Verdict
     from workers.runtime.recovery import recover
     from workflows.protocol import HandDone
@@ -42,7 +42,7 @@ async def resolve_order(place: Place, word: Resolution) -> HandDone:
     row = await row_of_order()
     if row is None:
         raise HandRefused(f"order {word.client_order_id!r} is unknown in {place.realm}: `perennial orders` lists them")
-    if row["status"] == "FROZEN" and row["reason"].startswith(f"{NO_ANSWER}: "):
+    if is_tried_on(row["status"], row["reason"]):
         raise HandRefused(f"order {word.client_order_id} is tried until the venue answers: it needs no word")
     guard = place.client.get_workflow_handle(guard_workflow(place.realm, row["account"], row["symbol"]))
     untold = False

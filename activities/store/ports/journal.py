@@ -9,7 +9,7 @@ from typing import Protocol
 
 from activities.exchange.port import PreparedOrder, VenueAnswer
 from trading.contract import Contract
-from trading.orders.models import NO_ANSWER, Fill, OrderKey, OrderReport, OrderRequest, OrderStatus, VenueOrder
+from trading.orders.models import Fill, OrderKey, OrderReport, OrderRequest, OrderStatus, VenueOrder, is_tried_on
 
 
 class IntentRefused(Exception):
@@ -38,7 +38,7 @@ class Intent(Contract):
     def is_tried_on(self) -> bool:
         """Whether it is a stop that is frozen only for as long as the venue is silent."""
         reason = self.report.reason if self.report is not None else ""
-        return self.status is OrderStatus.FROZEN and reason.startswith(f"{NO_ANSWER}: ")
+        return is_tried_on(self.status, reason)
 
 
 class OrderJournal(Protocol):
